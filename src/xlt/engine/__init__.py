@@ -1,0 +1,1 @@
+"""Classify: plan, de-duplicate, batch, score, write shards, resume."""

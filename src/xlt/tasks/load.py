@@ -161,7 +161,8 @@ class _Reader:
                 for member in members:
                     if member not in names:
                         raise self.bad(
-                            rf"{re.escape(name)}\s*=", f"group {group!r} names {member!r}, which is no label of the task"
+                            rf"{re.escape(name)}\s*=",
+                            f"group {group!r} names {member!r}, which is no label of the task",
                         )
                     if member in used:
                         raise self.bad(rf"{re.escape(name)}\s*=", f"group {group!r} counts {member!r} twice")

@@ -1,0 +1,40 @@
+"""The list of verbs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from xlt import __version__
+from xlt.cli import classify, demo, doctor, models, tasks
+
+app = typer.Typer(
+    name="xlt",
+    help="Classify multilingual tweets with a small language model of your own, offline.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"xlt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Classify multilingual tweets with a small language model of your own, offline."""
+
+
+app.command("demo")(demo.demo)
+app.command("classify")(classify.classify)
+app.add_typer(models.app, name="models")
+app.add_typer(tasks.app, name="tasks")
+app.command("doctor")(doctor.doctor)

@@ -1,0 +1,91 @@
+"""Narration on stderr: sentences, and a progress line with rate and ETA. stdout stays free for data."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from xlt.engine.job import Progress
+
+PLAIN_SECONDS = 10.0
+
+
+def duration(seconds: float) -> str:
+    """A span of time as a person says it: `8 s`, `3 min 20 s`, `2 h 18 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def count(number: float) -> str:
+    """A number with thousands separated; small rates keep a digit after the point."""
+    return f"{number:,.1f}" if number < 100 else f"{number:,.0f}"
+
+
+def describe(progress: Progress) -> str:
+    """Rate, share known before, and ETA in one line."""
+    parts = [f"{count(progress.texts_per_second)} tweets/s", f"{count(progress.tokens_per_second)} tokens/s"]
+    if progress.known:
+        parts.append(f"{progress.known:,} known before")
+    left = progress.seconds_left
+    if left is not None and progress.done < progress.total:
+        parts.append(f"ETA {duration(left)}")
+    return " · ".join(parts)
+
+
+class Narrator:
+    """Prints what a job says: a live bar on a terminal, a line every few seconds elsewhere."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._live = sys.stderr.isatty() and not quiet
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+        self._spoke = time.monotonic()
+
+    def __enter__(self) -> Narrator:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def say(self, sentence: str) -> None:
+        """One sentence on a line of its own."""
+        if self._quiet:
+            return
+        if self._bar:
+            self._bar.console.print(sentence, markup=False, highlight=False)
+        else:
+            print(sentence, file=sys.stderr, flush=True)
+
+    def progress(self, progress: Progress) -> None:
+        """Draw or print how far the job is."""
+        if self._live:
+            self._draw(progress)
+        elif not self._quiet and time.monotonic() - self._spoke >= PLAIN_SECONDS:
+            self._spoke = time.monotonic()
+            self.say(f"{progress.done:,} of {progress.total:,} distinct texts · {describe(progress)}")
+
+    def _draw(self, progress: Progress) -> None:
+        if self._bar is None or self._task is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+            from rich.progress import Progress as Bar
+
+            columns = (BarColumn(40), TaskProgressColumn(), TextColumn("{task.fields[rate]}"))
+            self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
+            self._task = self._bar.add_task("classify", total=progress.total, rate="")
+            self._bar.start()
+        self._bar.update(self._task, completed=progress.done, total=progress.total, rate=describe(progress))

@@ -1,0 +1,151 @@
+"""Turns what was typed into a job: finds files, task, model, and a place for the output."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast, get_args
+
+from xlt.backends import choose
+from xlt.backends.base import Precision
+from xlt.cards.registry import default_name, find
+from xlt.corpus.readers import kind_of
+from xlt.corpus.stage import Selection
+from xlt.engine.job import Job
+from xlt.errors import UsageError, XltError
+from xlt.tasks.load import load_task
+
+STDIN = "-"
+_SUFFIX = {"parquet": ".parquet", "csv": ".csv", "tsv": ".tsv", "jsonl": ".jsonl", "json": ".jsonl"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of `xlt classify`, as given."""
+
+    sources: tuple[str, ...]
+    model: str | None = None
+    task: str | None = None
+    output: Path | None = None
+    langs: tuple[str, ...] = ()
+    where: str | None = None
+    limit: int | None = None
+    text_column: str | None = None
+    lang_column: str | None = None
+    encoding: str = "utf-8"
+    backend: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int = 0
+    batch_tokens: int | None = None
+    shard: tuple[int, int] | None = None
+    workspace: Path = Path()
+
+    @property
+    def to_stdout(self) -> bool:
+        """Whether the labelled rows go to stdout: they do when the tweets come from stdin."""
+        return self.sources == (STDIN,) and self.output is None
+
+
+@contextmanager
+def build(request: Request) -> Iterator[Job]:
+    """The job. Tweets from stdin are kept in the workspace until the block ends without an error."""
+    if request.precision not in get_args(Precision):
+        raise UsageError(f"There is no precision {request.precision!r}; there are {', '.join(get_args(Precision))}.")
+    spooled = _spool(sys.stdin.buffer, request.workspace) if STDIN in request.sources else None
+    if spooled and len(request.sources) > 1:
+        raise UsageError("Standard input (-) can't be mixed with files.")
+    files = (spooled,) if spooled else expand(request.sources)
+    # Before the model, so that a mistake in the file's name is told at once.
+    output = request.output or _beside(files, spooled, request)
+    backend = choose(request.backend)
+    name = request.model or default_name(request.workspace, backend.name)
+    model = find(name, backend=backend.name, workspace=request.workspace)
+    task = load_task(request.task or (model.card.task if model.card and model.card.task else "immigration"))
+    yield Job(
+        selection=Selection(
+            files=files,
+            text_column=request.text_column,
+            lang_column=request.lang_column,
+            langs=request.langs,
+            where=request.where,
+            limit=request.limit,
+            encoding=request.encoding,
+        ),
+        output=output,
+        task=task,
+        model=model,
+        workspace=request.workspace,
+        backend=backend.name,
+        device=request.device,
+        precision=cast("Precision", request.precision),
+        threads=request.threads,
+        batch_tokens=request.batch_tokens,
+        shard=request.shard,
+    )
+    if spooled:
+        spooled.unlink(missing_ok=True)
+        if request.to_stdout:
+            output.unlink(missing_ok=True)
+
+
+def expand(sources: tuple[str, ...]) -> tuple[Path, ...]:
+    """Files of names and patterns, each once. Raises UsageError for a name or a pattern that matches nothing."""
+    found: dict[Path, None] = {}
+    for source in sources:
+        path = Path(source).expanduser()
+        if path.exists() or not glob.has_magic(source):
+            matches = [path]
+        else:
+            # What an earlier run wrote beside its input is not input.
+            matches = [
+                Path(match) for match in sorted(glob.glob(str(path), recursive=True)) if ".labelled." not in match
+            ]
+            if not matches:
+                raise UsageError(f"No file matches {source}.")
+        for match in matches:
+            if match.is_dir():
+                raise UsageError(f"{match} is a folder; name its files, such as '{match}/*.parquet'.")
+            if not match.exists():
+                raise UsageError(f"There is no file {match}.")
+            kind_of(match)
+            found[match] = None
+    return tuple(found)
+
+
+def _beside(files: tuple[Path, ...], spooled: Path | None, request: Request) -> Path:
+    if spooled:
+        return spooled.with_suffix(".labelled.jsonl")
+    if len(files) > 1:
+        return request.workspace / "labelled.parquet"
+    stem = files[0].name
+    for suffix in reversed(files[0].suffixes):
+        if suffix.lower() in (".gz", ".zst", ".parquet", ".pq", ".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json"):
+            stem = stem.removesuffix(suffix)
+    return files[0].with_name(f"{stem}.labelled{_SUFFIX[kind_of(files[0])]}")
+
+
+def _spool(stream: IO[bytes], workspace: Path) -> Path:
+    """Keep standard input under a name that its content decides, so that the same input finds its run again."""
+    folder = workspace / "runs"
+    digest = hashlib.sha256()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = folder / "stdin.part"
+        with aside.open("wb") as kept:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+                kept.write(chunk)
+        path = folder / f"stdin-{digest.hexdigest()[:16]}.jsonl"
+        # An interrupted run's copy keeps its date: the date is part of how the run is found.
+        if not path.exists():
+            aside.replace(path)
+        aside.unlink(missing_ok=True)
+    except OSError as error:
+        raise XltError(f"Standard input can't be kept in {folder}: {(error.strerror or str(error)).lower()}.") from None
+    return path

@@ -1,0 +1,1 @@
+"""Tweets in DuckDB and in files. The only room with SQL."""

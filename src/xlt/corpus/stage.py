@@ -1,0 +1,239 @@
+"""Puts what a run needs into its folder: the rows as they came, the distinct texts in blocks, and how they join.
+
+After staging the source is not read again, so it may change or be standard input.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xlt.corpus import duck
+from xlt.corpus.readers import Readable, Reject, find_column, open_file, select_list, union
+from xlt.disk import write_text
+from xlt.errors import UsageError, XltError
+from xlt.languages import spellings
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+TEXT_COLUMNS = ("text", "full_text", "tweet", "tweet_text", "content", "body", "message")
+LANG_COLUMNS = ("lang", "language", "lang_code", "tweet_lang", "langue", "idioma")
+ROWS, JOIN, TEXTS = "rows.parquet", "join.parquet", "texts.parquet"
+BLOCK_TEXTS = 512
+_FETCH = 50_000
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rows of which files a run is about."""
+
+    files: tuple[Path, ...]
+    text_column: str | None = None
+    lang_column: str | None = None
+    langs: tuple[str, ...] = ()
+    where: str | None = None
+    limit: int | None = None
+    encoding: str = "utf-8"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What was put into the run folder; written to its plan."""
+
+    rows: int
+    without_text: int
+    distinct: int
+    blocks: int
+    rejected: int
+    text_column: str
+    lang_column: str | None
+    columns: tuple[str, ...]
+
+
+def text_key(normalised: str) -> bytes:
+    """The first 128 bits of SHA-256 of a normalised text: its identity in every table."""
+    return hashlib.sha256(normalised.encode()).digest()[:16]
+
+
+def block_of(key: bytes, blocks: int) -> int:
+    """The block of a text: by its key alone, so that it does not depend on order or machine."""
+    return int.from_bytes(key[:8], "big") % blocks
+
+
+def stage(selection: Selection, folder: Path, normalise: Callable[[str], str]) -> Staged:
+    """Write rows, join, texts and rejects.jsonl into `folder`. Raises XltError, UsageError.
+
+    Texts are de-duplicated after normalisation. `blocks` is 0 when there is nothing to classify.
+    """
+    scratch = folder / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    import duckdb
+
+    with duck.job(scratch) as con:
+        readables = [open_file(con, path, scratch, selection.encoding) for path in selection.files]
+        columns = list(dict.fromkeys(name for each in readables for name in each.columns))
+        text_column = _text_column(columns, selection)
+        lang_column = find_column(columns, selection.lang_column, LANG_COLUMNS, "--lang-column")
+        try:
+            rows = _write_rows(con, readables, columns, text_column, lang_column, selection, folder / ROWS)
+        except duckdb.Error as error:
+            raise _query_error(selection, error) from None
+        try:
+            distinct, blocks = _write_texts(con, text_column, folder, normalise)
+            empty = _without_text(con, text_column, folder)
+        except duckdb.Error as error:
+            raise duck.failed("The texts can't be prepared", error, "run the same command again") from None
+    rejects = [reject for each in readables for reject in each.rejects]
+    _write_rejects(folder / "rejects.jsonl", rejects, selection, empty)
+    for leftover in scratch.iterdir():
+        leftover.unlink()
+    return Staged(
+        rows, len(empty), distinct, blocks, len(rejects) + len(empty), text_column, lang_column, tuple(columns)
+    )
+
+
+def read_block(folder: Path, block: int) -> tuple[list[bytes], list[str]]:
+    """Keys and normalised texts of one block, in the order of their keys."""
+    with duck.job(folder / "scratch") as con:
+        rows = con.execute(
+            f"SELECT key, text FROM read_parquet({duck.text(folder / TEXTS)}) WHERE block = {int(block)} ORDER BY key"
+        ).fetchall()
+    return [key for key, _ in rows], [text for _, text in rows]
+
+
+def sample_texts(folder: Path, count: int) -> list[str]:
+    """The first texts of the first blocks: as good as random, since blocks are drawn by hash."""
+    with duck.job(folder / "scratch") as con:
+        rows = con.execute(
+            f"SELECT text FROM read_parquet({duck.text(folder / TEXTS)}) ORDER BY block, key LIMIT {int(count)}"
+        ).fetchall()
+    return [text for (text,) in rows]
+
+
+def count_texts(folder: Path, blocks: Sequence[int]) -> int:
+    """How many distinct texts these blocks hold."""
+    if not blocks:
+        return 0
+    with duck.job(folder / "scratch") as con:
+        row = con.execute(
+            f"SELECT count(*) FROM read_parquet({duck.text(folder / TEXTS)}) WHERE block IN (SELECT unnest(?))",
+            [list(blocks)],
+        ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _text_column(columns: list[str], selection: Selection) -> str:
+    found = find_column(columns, selection.text_column, TEXT_COLUMNS, "--text-column")
+    if found is None:
+        raise UsageError(
+            f"No column holds the text: xlt looks for {', '.join(TEXT_COLUMNS)}, and there are {', '.join(columns)}; "
+            "name it with --text-column."
+        )
+    return found
+
+
+def _write_rows(
+    con: DuckDBPyConnection,
+    readables: Sequence[Readable],
+    columns: list[str],
+    text_column: str,
+    lang_column: str | None,
+    selection: Selection,
+    target: Path,
+) -> int:
+    conditions: list[str] = []
+    if selection.langs:
+        if lang_column is None:
+            raise UsageError(
+                f"--langs needs a column with the language, and there are {', '.join(columns)}; name it with "
+                "--lang-column."
+            )
+        tags = [tag for lang in selection.langs for tag in spellings(lang)]
+        bare = f"lower(regexp_extract({duck.quote(lang_column)}::VARCHAR, '^[A-Za-z]*'))"
+        conditions.append(f"{bare} IN ({', '.join(duck.text(tag) for tag in tags)})")
+    if selection.where:
+        conditions.append(f"({selection.where}\n)")
+    query = f"SELECT {select_list(columns)} FROM {union(list(readables))}"
+    if conditions:
+        query += " WHERE " + " AND ".join(conditions)
+    if selection.limit is not None:
+        query += f" LIMIT {int(selection.limit)}"
+    query = f"SELECT * REPLACE ({duck.quote(text_column)}::VARCHAR AS {duck.quote(text_column)}) FROM ({query})"
+    con.execute(f"COPY ({query}) TO {duck.text(target)} (FORMAT parquet, COMPRESSION zstd)")
+    row = con.execute(f"SELECT count(*) FROM read_parquet({duck.text(target)})").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _query_error(selection: Selection, error: Exception) -> XltError:
+    names = ", ".join(str(path) for path in selection.files[:3])
+    reason = duck.sentence(error)
+    if selection.where and type(error).__name__ in ("BinderException", "ParserException", "ConversionException"):
+        return UsageError(f"--where {selection.where!r} is no condition on the columns of {names}: {reason}.")
+    return duck.failed(f"{names} can't be read", error, "check that it is whole, or export it again")
+
+
+def _write_texts(
+    con: DuckDBPyConnection, text_column: str, folder: Path, normalise: Callable[[str], str]
+) -> tuple[int, int]:
+    """Distinct raw texts, each with the key of what it becomes; then distinct keys, assigned to blocks."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text = duck.quote(text_column)
+    rows, keyed = folder / ROWS, folder / "scratch" / "keyed.parquet"
+    schema = pa.schema({"raw": pa.string(), "key": pa.binary(16), "text": pa.string()})
+    result = con.execute(
+        f"SELECT {text}, md5({text}) FROM (SELECT DISTINCT {text} FROM read_parquet({duck.text(rows)})) "
+        f"WHERE {text} IS NOT NULL"
+    )
+    with pq.ParquetWriter(keyed, schema, compression="zstd") as writer:
+        while batch := result.fetchmany(_FETCH):
+            known = [(digest, normalise(raw)) for raw, digest in batch]
+            kept = [(digest, final) for digest, final in known if final]
+            columns = [[digest for digest, _ in kept], [text_key(final) for _, final in kept], [t for _, t in kept]]
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+    source = f"read_parquet({duck.text(keyed)})"
+    con.execute(f"COPY (SELECT raw, key FROM {source}) TO {duck.text(folder / JOIN)} (FORMAT parquet)")
+    row = con.execute(f"SELECT count(DISTINCT key) FROM {source}").fetchone()
+    distinct = int(row[0]) if row else 0
+    blocks = -(-distinct // block_texts(distinct))
+    # The first eight bytes of the key, as `block_of` reads them.
+    number = "('0x' || left(hex(key), 16))::UBIGINT"
+    con.execute(
+        f"COPY (SELECT key, any_value(text) AS text, ({number} % {max(blocks, 1)})::INTEGER AS block FROM {source} "
+        f"GROUP BY key ORDER BY block, key) TO {duck.text(folder / TEXTS)} "
+        f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384)"
+    )
+    return distinct, blocks
+
+
+def block_texts(distinct: int) -> int:
+    """Texts per block, from the number of distinct texts alone: the plan must not depend on the machine.
+
+    Small blocks lose little when a slow machine is interrupted; large ones keep the number of files in bounds.
+    """
+    if distinct <= 500_000:
+        return BLOCK_TEXTS
+    return 4 * BLOCK_TEXTS if distinct <= 4_000_000 else 16 * BLOCK_TEXTS
+
+
+def _without_text(con: DuckDBPyConnection, text_column: str, folder: Path) -> list[int]:
+    """Row numbers (from 1) that have no text to classify."""
+    text = duck.quote(text_column)
+    rows = con.execute(
+        f"SELECT r.file_row_number + 1 FROM read_parquet({duck.text(folder / ROWS)}, file_row_number=true) r "
+        f"ANTI JOIN read_parquet({duck.text(folder / JOIN)}) j ON md5(r.{text}) = j.raw ORDER BY 1"
+    ).fetchall()
+    return [number for (number,) in rows]
+
+
+def _write_rejects(path: Path, rejects: list[Reject], selection: Selection, empty: list[int]) -> None:
+    source = ", ".join(str(file) for file in selection.files)
+    lines = [reject.as_json() for reject in rejects]
+    lines += [Reject(source, number, "no text in this row").as_json() for number in empty]
+    write_text(path, "".join(line + "\n" for line in lines))

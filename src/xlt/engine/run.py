@@ -1,0 +1,130 @@
+"""The run folder: what a run is, what it was made with, and how the same command finds it again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from xlt import __version__
+from xlt.backends.base import Loaded
+from xlt.corpus.stage import JOIN, ROWS, TEXTS, Staged
+from xlt.disk import write_json
+from xlt.engine.job import Job
+from xlt.errors import XltError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder under `runs/`. `run.json` in it is the record; a missing `staged` means that staging was cut short."""
+
+    path: Path
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What `run.json` holds now."""
+        try:
+            found: dict[str, Any] = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise XltError(
+                f"{self.path / 'run.json'} can't be read: {error}; remove the folder to start anew."
+            ) from None
+        return found
+
+    def update(self, **changes: Any) -> None:
+        """Change the record, whole or not at all."""
+        write_json(self.path / "run.json", {**self.record, **changes})
+
+    @property
+    def staged(self) -> Staged | None:
+        """What was staged, if all of it still is there."""
+        found = self.record.get("staged")
+        if found is None or not all((self.path / name).is_file() for name in (ROWS, JOIN, TEXTS)):
+            return None
+        return Staged(**{**found, "columns": tuple(found["columns"])})
+
+    @property
+    def loaded(self) -> Loaded | None:
+        """What the model was loaded as the first time; later processes must do the same."""
+        found = self.record.get("loaded")
+        return Loaded(**found) if found else None
+
+    def lock_path(self, shard: tuple[int, int] | None) -> Path:
+        """The lock of the whole run or of one of its shards."""
+        return self.path / (f"shard-{shard[0]}-of-{shard[1]}.lock" if shard else "run.lock")
+
+    def tidy(self) -> None:
+        """Remove what only the work needed: copies of the texts stay nowhere but in the output."""
+        for name in (ROWS, JOIN, TEXTS):
+            (self.path / name).unlink(missing_ok=True)
+        shutil.rmtree(self.path / "scratch", ignore_errors=True)
+        for name in ("run.lock", "stage.lock", "progress.json"):
+            (self.path / name).unlink(missing_ok=True)
+
+
+def identity(job: Job, backend: str) -> dict[str, Any]:
+    """Everything that decides a run's predictions. Where the output goes is not part of it."""
+    selection = job.selection
+    return {
+        "xlt": __version__,
+        "model": job.model.hash,
+        "task": job.task.hash,
+        "backend": backend,
+        "device": job.device,
+        "precision": job.precision,
+        "threads": job.threads,
+        "batch_tokens": job.batch_tokens,
+        "files": [_stamp(path) for path in selection.files],
+        "text_column": selection.text_column,
+        "lang_column": selection.lang_column,
+        "langs": list(selection.langs),
+        "where": selection.where,
+        "limit": selection.limit,
+        "encoding": selection.encoding,
+    }
+
+
+def _stamp(path: Path) -> list[str | int]:
+    status = path.stat()
+    return [str(path.resolve()), status.st_size, status.st_mtime_ns]
+
+
+def open_run(job: Job, backend: str) -> RunFolder:
+    """The run folder that this command began before, or a new one."""
+    what = identity(job, backend)
+    packed = json.dumps(what, sort_keys=True, ensure_ascii=False)
+    fingerprint = hashlib.sha256(packed.encode()).hexdigest()[:16]
+    runs = job.workspace / "runs"
+    for path in sorted(runs.glob(f"*-{fingerprint[:8]}")):
+        run = RunFolder(path)
+        if (path / "run.json").is_file() and run.record.get("fingerprint") == fingerprint:
+            return run
+    now = datetime.now().astimezone()
+    path = runs / f"{now:%Y-%m-%d}-{fingerprint[:8]}"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise XltError(
+            f"The run folder {path} can't be made: {(error.strerror or str(error)).lower()}; choose another workspace "
+            "with --workspace."
+        ) from None
+    record = {
+        "fingerprint": fingerprint,
+        "created": now.isoformat(timespec="seconds"),
+        "identity": what,
+        "model": {
+            "name": job.model.name,
+            "hash": job.model.hash,
+            "files": {k: str(v) for k, v in asdict(job.model.files).items() if v is not None},
+            "languages": list(job.model.card.languages) if job.model.card else [],
+        },
+        "task": {"name": job.task.name, "version": job.task.version, "hash": job.task.hash, "labels": job.task.names},
+        "output": str(job.output),
+        "complete": False,
+    }
+    write_json(path / "run.json", record)
+    return RunFolder(path)
