@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save_file
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, pre_tokenizers, processors, trainers
 from tokenizers.models import BPE
 
 Family = Literal["llama", "mistral", "qwen2", "qwen3"]
@@ -59,6 +59,9 @@ def train_tokenizer(vocab_size: int = 512, sentences: tuple[str, ...] = SENTENCE
     )
     tokenizer.train_from_iterator(sentences, trainer)
     tokenizer.add_special_tokens([AddedToken(BOS, special=True), AddedToken(EOT, special=True)])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{BOS} $A", special_tokens=[(BOS, tokenizer.token_to_id(BOS))]
+    )
     return tokenizer
 
 
@@ -124,7 +127,8 @@ def random_weights(config: dict[str, Any], seed: int = 0) -> Weights:
     queries, keys = config["num_attention_heads"] * head, config["num_key_value_heads"] * head
 
     def matrix(rows: int, columns: int) -> npt.NDArray[np.float32]:
-        return (rng.standard_normal((rows, columns)) / np.sqrt(columns)).astype(np.float32)
+        drawn: npt.NDArray[np.float32] = (rng.standard_normal((rows, columns)) / np.sqrt(columns)).astype(np.float32)
+        return drawn
 
     def norm(size: int) -> npt.NDArray[np.float32]:
         drawn: npt.NDArray[np.float32] = (1 + 0.2 * rng.standard_normal(size)).astype(np.float32)
