@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from gguf_files import write_gguf
 from models import Family, llama_config, random_weights, write_model
-
 from xlt.cards.card import Card
 from xlt.cards.files import ModelFiles
 from xlt.cards.fit import Shape, cache_bytes, fits, shape_of_card, shape_of_config, shape_of_model, weight_bytes

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gguf_files import write_gguf, write_tokenizer_gguf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models import BOS, EOT, SENTENCES, train_tokenizer, write_model
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import BPE
 
+from gguf_files import write_gguf, write_tokenizer_gguf
+from models import BOS, EOT, SENTENCES, train_tokenizer, write_model
 from xlt.cards.files import ModelFiles
 from xlt.cards.gguf import read_tokenizer
 from xlt.cards.gguf_header import read_header

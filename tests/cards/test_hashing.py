@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from models import write_adapter, write_model
 
+from models import write_adapter, write_model
 from xlt.cards import hashing
 from xlt.cards.files import ModelFiles
 from xlt.cards.hashing import model_hash
@@ -76,7 +76,12 @@ def test_large_files_are_remembered_and_forgotten_when_they_change(
     files = ModelFiles("m", "hf", folder)
     read: list[str] = []
     digest = hashing._digest
-    monkeypatch.setattr(hashing, "_digest", lambda path: read.append(path.name) or digest(path))
+
+    def watched(path: Path) -> str:
+        read.append(path.name)
+        return digest(path)
+
+    monkeypatch.setattr(hashing, "_digest", watched)
     first = model_hash(files)
     assert "model.safetensors" in read
     read.clear()
