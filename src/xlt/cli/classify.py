@@ -121,11 +121,10 @@ def parse_shard(given: str | None) -> tuple[int, int] | None:
 
 def report(outcome: Outcome, job: Job, to_stdout: bool) -> None:
     """Say what came out, on stderr."""
-    from rich.console import Console
-
+    from xlt.cli.narrate import stderr_console
     from xlt.cli.tables import shares_table
 
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = stderr_console()
     staged = outcome.staged
     if job.shard:
         left = (

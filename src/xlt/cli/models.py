@@ -1,7 +1,120 @@
-"""`xlt models`: which models there are, and fetching one."""
+"""`xlt models`: which models there are, what is known of one, and fetching one."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
+if TYPE_CHECKING:
+    from xlt.cards.listing import Entry
+
 app = typer.Typer(help="Models: list, show, fetch.", no_args_is_help=True)
+
+Workspace = Annotated[Path, typer.Option(help="The folder that holds models/.")]
+Format = Annotated[str, typer.Option("--format", help="table or json.")]
+
+
+@app.command("list")
+def list_models(output_format: Format = "table", workspace: Workspace = Path()) -> None:
+    """List the models that have a name here: built in, in the workspace, in the hub's cache.
+
+    Example: xlt models list
+    """
+    from xlt.cards.listing import known
+    from xlt.cli.formats import check_format, print_json
+
+    check_format(output_format, ("table", "json"))
+    entries = known(workspace)
+    if output_format == "json":
+        print_json([asdict(entry) for entry in entries])
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("model", "where", "parameters", "on disk", "tuned for", "what it is"):
+        table.add_column(column, justify="right" if column in ("parameters", "on disk") else "left")
+    for entry in entries:
+        table.add_row(
+            entry.name,
+            entry.where,
+            _millions(entry.parameters),
+            f"{entry.size / 1e6:,.1f} MB" if entry.size else "–",
+            _tuned(entry),
+            entry.problem or entry.title,
+        )
+    Console(highlight=False).print(table)
+
+
+@app.command("show")
+def show_model(
+    name: Annotated[str, typer.Argument(help="A name from `xlt models list`, a folder, a .gguf file or a hub id.")],
+    backend: Annotated[str, typer.Option(help="auto, torch or mlx: which files are meant.")] = "auto",
+    workspace: Workspace = Path(),
+) -> None:
+    """Show a model: where its files lie, its hash, its languages, and how good it was measured to be.
+
+    Example: xlt models show xlt-mini
+    """
+    from xlt.backends import choose
+    from xlt.cards.registry import find
+
+    model = find(name, backend=choose(backend).name, workspace=workspace)
+    card = model.card
+    print(f"{model.name}: {card.title if card else 'no card'}")
+    if card:
+        print(card.description)
+        print(f"\ntask        {card.task or 'none: a base model'}")
+        print(f"languages   {', '.join(card.languages) or 'none tuned'}")
+        print(f"parameters  {_millions(card.parameters)}")
+        print(f"licence     {card.licence}")
+    print(f"files       {model.files.weights}" + (f" with {model.files.adapter}" if model.files.adapter else ""))
+    print(f"hash        {model.hash}")
+    for score in card.scores if card else ():
+        where = f"{score.data}{f' ({score.language})' if score.language else ''}, n = {score.n:,}"
+        interval = f" [{score.low:.3f}, {score.high:.3f}]" if score.low is not None and score.high is not None else ""
+        print(f"{score.of or 'measured'}: {score.metric} {score.value:.3f}{interval} on {where}")
+
+
+@app.command("pull")
+def pull_model(
+    name: Annotated[str, typer.Argument(help="A name from `xlt models list`, or a hub id such as org/model.")],
+    backend: Annotated[str, typer.Option(help="auto, torch or mlx: whose files to fetch.")] = "auto",
+    workspace: Workspace = Path(),
+) -> None:
+    """Fetch a model from its hub. This is the only command that uses the network.
+
+    Example: xlt models pull qwen3-0.6b
+    """
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    from xlt.backends import choose
+    from xlt.cards.pull import pull
+    from xlt.cli.narrate import stderr_console
+
+    chosen = choose(backend).name
+    columns = (BarColumn(40), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=stderr_console(), transient=True) as bar:
+        task = bar.add_task("fetch", total=None)
+        model = pull(
+            name,
+            backend=chosen,
+            workspace=workspace,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    print(model.files.weights)
+
+
+def _millions(parameters: int) -> str:
+    if not parameters:
+        return "–"
+    return f"{parameters / 1e9:.1f} B" if parameters >= 1e9 else f"{parameters / 1e6:.1f} M"
+
+
+def _tuned(entry: Entry) -> str:
+    if not entry.task:
+        return "–"
+    return f"{entry.task} ({', '.join(entry.languages)})" if entry.languages else entry.task

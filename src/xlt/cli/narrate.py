@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
@@ -40,6 +41,13 @@ def describe(progress: Progress) -> str:
     if left is not None and progress.done < progress.total:
         parts.append(f"ETA {duration(left)}")
     return " · ".join(parts)
+
+
+def stderr_console() -> Console:
+    """A console for narration: no line is wrapped, no number coloured."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class Narrator:
@@ -80,12 +88,11 @@ class Narrator:
 
     def _draw(self, progress: Progress) -> None:
         if self._bar is None or self._task is None:
-            from rich.console import Console
             from rich.progress import BarColumn, TaskProgressColumn, TextColumn
             from rich.progress import Progress as Bar
 
             columns = (BarColumn(40), TaskProgressColumn(), TextColumn("{task.fields[rate]}"))
-            self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
+            self._bar = Bar(*columns, console=stderr_console(), transient=True)
             self._task = self._bar.add_task("classify", total=progress.total, rate="")
             self._bar.start()
         self._bar.update(self._task, completed=progress.done, total=progress.total, rate=describe(progress))
