@@ -18,6 +18,12 @@ def get(name: BackendName) -> Backend:
     return cast("Backend", importlib.import_module(f"xlt.backends.{name}").BACKEND)
 
 
+def preferred() -> tuple[BackendName, ...]:
+    """The backends in the order in which `auto` tries them: MLX first on Apple Silicon, otherwise PyTorch."""
+    apple = sys.platform == "darwin" and platform.machine() == "arm64"
+    return ("mlx", "torch") if apple else ("torch", "mlx")
+
+
 def choose(name: str = "auto") -> Backend:
     """The backend asked for, or the best that works here: MLX on Apple Silicon, otherwise PyTorch.
 
@@ -25,9 +31,7 @@ def choose(name: str = "auto") -> Backend:
     """
     if name != "auto" and name not in NAMES:
         raise UsageError(f"There is no backend {name!r}; there are auto, {', '.join(NAMES)}.")
-    apple = sys.platform == "darwin" and platform.machine() == "arm64"
-    order: list[BackendName] = ["mlx", "torch"] if apple else ["torch", "mlx"]
-    wanted = order if name == "auto" else [cast("BackendName", name)]
+    wanted = preferred() if name == "auto" else (cast("BackendName", name),)
     reasons: list[str] = []
     for each in wanted:
         backend = get(each)
