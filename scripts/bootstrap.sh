@@ -108,8 +108,8 @@ xlt_run() {
 
 # Prints the first Python that will do: 3.11 or later, able to make environments.
 xlt_python() {
-    local each path status seen=
-    for each in "${@}"; do
+    local each path status version seen=
+    for each in "$@"; do
         path=$(command -v "$each" 2>/dev/null) || continue
         status=0
         "$path" -c 'import sys
@@ -120,7 +120,10 @@ import ensurepip, venv' >/dev/null 2>&1 || status=$?
             printf '%s\n' "$path"
             return
             ;;
-        3) seen="$seen${seen:+, }$each is $("$path" -c 'import sys; print("%d.%d" % sys.version_info[:2])')" ;;
+        3)
+            version=$("$path" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+            seen="$seen${seen:+, }$each is $version"
+            ;;
         1) seen="$seen${seen:+, }$each lacks its venv module (Debian and Ubuntu: apt install python3-venv)" ;;
         esac
     done
@@ -146,15 +149,16 @@ xlt_sweep() {
     rm -rf "$xlt_venv"/lib/python3.*/site-packages/~*
 }
 
-# What is about to be installed. Sizes on disk as measured with the pinned versions.
+# What is about to be installed. Sizes as measured with the pinned versions: on disk (Linux), unpacked wheels (macOS).
 xlt_announce() {
-    local what="xlt and its libraries" size
-    case $(uname -s)-$(uname -m) in
-    Darwin-arm64) size="about 0.8 GB" ;;
-    *) size="about 1.6 GB; several more where pip chooses PyTorch for NVIDIA GPUs" ;;
+    local what size
+    case $(uname -s)-$1 in
+    Darwin-*dev*) what="xlt, its libraries and what its tests need" size="about 1.3 GB" ;;
+    Darwin-*) what="xlt and its libraries" size="about 0.6 GB" ;;
+    *dev*) what="xlt, its libraries and what its tests need" size="about 2 GB, more if pip finds PyTorch with CUDA only" ;;
+    *) what="xlt and its libraries" size="about 1.6 GB, more if pip finds PyTorch with CUDA only" ;;
     esac
-    case " $1 " in *" dev "*) what="xlt, its libraries and what the tests need" ;; esac
-    xlt_say "Installing $what into $xlt_venv ($size; one to three minutes on a fast line)."
+    xlt_say "Installing $what into $xlt_venv ($size); this takes one to three minutes on a fast line."
 }
 
 xlt_install() {

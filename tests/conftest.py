@@ -1,37 +1,75 @@
-"""What all tests share: no test touches the user's home, the network, or more threads than the machine has."""
+"""What holds for every test: offline, plain output, few threads, and nothing in the user's home is touched.
+
+Set here, before any test module imports a library that reads it.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
-os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["NO_COLOR"] = "1"
-os.environ["COLUMNS"] = "160"
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+_SCRATCH = Path(tempfile.mkdtemp(prefix="xlt-tests-"))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache folder of the tests' own."""
-    folder = tmp_path_factory.mktemp("cache")
-    before = os.environ.get("XLT_CACHE")
-    os.environ["XLT_CACHE"] = str(folder)
-    yield folder
-    if before is None:
-        del os.environ["XLT_CACHE"]
-    else:
-        os.environ["XLT_CACHE"] = before
+def _settle() -> None:
+    # A user's own settings must not decide what a test sees.
+    for name in list(os.environ):
+        if name.startswith(("XLT_", "HF_", "HUGGINGFACE_", "TRANSFORMERS_")) or name in (
+            "FORCE_COLOR",
+            "CLICOLOR_FORCE",
+        ):
+            del os.environ[name]
+    # Workers of pytest-xdist share the cores; threads beyond them only wait for one another.
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    os.environ.update(
+        {
+            "XLT_CACHE": str(_SCRATCH / "xlt"),
+            "HF_HOME": str(_SCRATCH / "hf"),
+            "XDG_CACHE_HOME": str(_SCRATCH / "cache"),
+            "TORCHINDUCTOR_CACHE_DIR": str(_SCRATCH / "inductor"),
+            "HF_HUB_OFFLINE": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+            "NO_COLOR": "1",
+            "COLUMNS": "160",
+            "PYTHONUTF8": "1",
+            "OMP_NUM_THREADS": threads,
+            "OPENBLAS_NUM_THREADS": threads,
+            "MKL_NUM_THREADS": threads,
+            "VECLIB_MAXIMUM_THREADS": threads,
+        }
+    )
+
+
+_settle()
+
+
+def pytest_unconfigure() -> None:
+    """Remove what the tests left in their own cache folders."""
+    shutil.rmtree(_SCRATCH, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The repository's root."""
+    return Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Real labelled tweets, kept outside the repository."""
+    """Real labelled tweets, kept outside the repository; the test is skipped where they are not."""
     if not SHARED.is_dir():
         pytest.skip("the labelled tweets in ../shared/data are not on this machine")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def own_cache() -> Path:
+    """The tests' own cache folder; it need not exist yet."""
+    return Path(os.environ["XLT_CACHE"])
