@@ -36,7 +36,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 def load(folder: Path, adapter: Path | None = None, **options: Any) -> Scorer:
     format = "gguf" if folder.suffix == ".gguf" else "hf"
-    options = {"device": "cpu", "precision": "fp32", **options}
+    options = {"device": "cpu", "precision": "fp32", "threads": 1, **options}
     return TorchBackend().load(ModelFiles("tiny", format, folder, adapter), **options)  # type: ignore[arg-type]
 
 

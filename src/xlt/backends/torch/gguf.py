@@ -24,7 +24,7 @@ def load_gguf(file: Path, dtype: torch.dtype) -> Any:
     try:
         config = AutoConfig.from_pretrained(folder, gguf_file=name, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(
-            folder, gguf_file=name, config=config, dtype=dtype, local_files_only=True, attn_implementation="sdpa"
+            folder, gguf_file=name, config=config, dtype=dtype, local_files_only=True
         )
     except (ValueError, KeyError, OSError, NotImplementedError) as error:
         raise XltError(f"{file} cannot be loaded: {first_line(error)}") from None

@@ -86,7 +86,7 @@ def load_folder(files: ModelFiles, device: torch.device, dtype: torch.dtype, *, 
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
-            attn_implementation="sdpa",
+            ignore_mismatched_sizes=True,  # they are reported, and refused below
             output_loading_info=True,
             **options,
         )
@@ -128,7 +128,7 @@ def quantise(model: Any, device: torch.device) -> None:
             quant_type="nf4",
             device="meta",
         )
-        layer.weight = Params4bit(module.weight.data, requires_grad=False, quant_type="nf4")
+        layer.weight = Params4bit(module.weight.data, requires_grad=False, quant_type="nf4", compress_statistics=False)
         layer.bias = module.bias
         parent, _, child = name.rpartition(".")
         setattr(model.get_submodule(parent), child, layer.to(device))
