@@ -45,7 +45,9 @@ OWN_PATTERNS = {
 
 def own_tokenizer(pre: str) -> Tokenizer:
     """The tokenizer of a model of this kind, made as its `tokenizer.json` makes it."""
-    trained = json.loads(train_tokenizer(700).to_str())
+    # With numbers in plenty, so that how digits are grouped shows.
+    numbers = tuple(f"{n} {n}" for n in range(0, 100_000, 37))
+    trained = json.loads(train_tokenizer(700, SENTENCES + numbers).to_str())
     merges = [tuple(merge) for merge in trained["model"]["merges"]]
     tokenizer = Tokenizer(BPE(trained["model"]["vocab"], merges, ignore_merges=pre == "llama-bpe"))
     if pre == "gpt-2":

@@ -155,7 +155,10 @@ def test_a_hub_id_is_fetched_once_and_found_offline(hub: Hub, tmp_path: Path) ->
     )
     assert Path(kept) == model.files.weights
     hub.asked.clear()
-    assert pull("org/Tiny", backend="torch", workspace=tmp_path) == model
+    seen.clear()
+    again = pull("org/Tiny", backend="torch", workspace=tmp_path, progress=lambda done, all_: seen.append((done, all_)))
+    assert again == model
+    assert seen[-1] == (total, total)
     assert not [each for each in hub.asked if each.startswith("GET /org/Tiny/resolve")]
 
 

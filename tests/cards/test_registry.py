@@ -441,6 +441,8 @@ def test_the_list(workspace: Path, shipped: Path, tmp_path: Path) -> None:
     into_hub("quant/Big-4bit", quantised)
     (big,) = (entry for entry in known(workspace) if entry.name == "big")
     assert big.problem == ""
+    write_model(workspace / "models" / DEFAULT)
+    assert [entry.where for entry in known(workspace) if entry.name == DEFAULT] == ["workspace"]
 
 
 def test_nothing_anywhere_is_an_empty_list(tmp_path: Path, workspace: Path) -> None:

@@ -18,9 +18,9 @@ from xlt.errors import UsageError, XltError
 Progress = Callable[[int, int], None]
 """Called with the bytes that are there and the bytes in all; from several threads."""
 
-# Weights as safetensors, configuration, tokenizer, licence; from the top folder only.
-ALLOW = ["*.safetensors", "*.json", "tokenizer*", "merges.txt", "LICENSE*", "USE_POLICY*", "README.md"]
-IGNORE = ["*/*", "*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt", "*.py"]
+# Weights as safetensors, configuration, tokenizer, licence: never a pickle or code. From the top folder only.
+ALLOW = ["*.safetensors", "*.json", "merges.txt", "LICENSE*", "USE_POLICY*", "README.md"]
+IGNORE = ["*/*"]
 _HUB = "https://huggingface.co"
 
 
@@ -148,7 +148,10 @@ def _check_space(repo: str, total: int) -> None:
 
 
 def _no_network(repo: str) -> XltError:
-    return XltError(f"The hub can't be reached to fetch {repo}; check the network or the proxy, and pull again.")
+    return XltError(
+        f"The hub can't be reached to fetch {repo}; check the network or the proxy, and pull again "
+        "(what was fetched is kept)."
+    )
 
 
 def _from_system(repo: str, error: OSError) -> XltError:
