@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from xlt.cards.registry import find, locate, named_cards, repos_of
 from xlt.errors import UsageError, XltError
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes that are there and the bytes in all; from several threads."""
+"""Called with the bytes that are there and the bytes in all; from any thread, one at a time."""
 
 # Weights as safetensors, configuration, tokenizer, licence: never a pickle or code. From the top folder only.
 ALLOW = ["*.safetensors", "*.json", "merges.txt", "LICENSE*", "USE_POLICY*", "README.md"]
@@ -162,7 +163,8 @@ def _from_system(repo: str, error: OSError) -> XltError:
 
 
 def _bar(progress: Progress, total: int) -> type[Any]:
-    """A silent progress bar for the hub library that reports bytes to `progress`."""
+    """A silent progress bar for the hub library that reports bytes to `progress`, never going back."""
+    lock, reported = threading.Lock(), [0]
     tqdm: Any = importlib.import_module("tqdm.auto").tqdm
 
     class Bar(tqdm):  # type: ignore[misc]
@@ -173,9 +175,12 @@ def _bar(progress: Progress, total: int) -> type[Any]:
 
         def update(self, n: float | None = 1) -> None:
             super().update(n)
-            # One bar counts files, the others bytes.
+            # One bar counts files; two count bytes, as received and as written.
             if self.unit == "B":
-                progress(min(int(self.n), total), total)
+                with lock:
+                    if (done := min(int(self.n), total)) > reported[0]:
+                        reported[0] = done
+                        progress(done, total)
 
         def close(self) -> None:
             super().close()
