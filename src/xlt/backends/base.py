@@ -104,7 +104,9 @@ class Backend(Protocol):
     def availability(self) -> Availability:
         """Import the library if it is there and look at the devices. Never raises."""
 
-    def load(self, files: ModelFiles, *, device: str = "auto", precision: Precision = "auto", threads: int = 0) -> Scorer:
+    def load(
+        self, files: ModelFiles, *, device: str = "auto", precision: Precision = "auto", threads: int = 0
+    ) -> Scorer:
         """Load a model for scoring. `threads` 0 means: one per core.
 
         Raises XltError in one sentence for files that are missing, cut short, pickled, of an unknown

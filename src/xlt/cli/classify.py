@@ -69,6 +69,7 @@ def classify(
 
     Example: xlt classify tweets.csv --langs en,de -o labelled.parquet
     """
+    from xlt.cards.registry import DEFAULT_NOTE
     from xlt.cli.narrate import Narrator
     from xlt.cli.request import Request, build
 
@@ -93,6 +94,8 @@ def classify(
         workspace=workspace,
     )
     with build(request) as job, Narrator(quiet) as narrator:
+        if model is None:
+            narrator.say(DEFAULT_NOTE)
         if plan:
             from xlt.engine.plan import make_plan
 

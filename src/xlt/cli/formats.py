@@ -17,4 +17,8 @@ def check_format(given: str, allowed: Sequence[str]) -> None:
 
 def print_json(content: object) -> None:
     """Print as JSON; paths become text."""
-    print(json.dumps(content, indent=2, ensure_ascii=False, default=lambda each: str(each) if isinstance(each, Path) else each))
+    print(
+        json.dumps(
+            content, indent=2, ensure_ascii=False, default=lambda each: str(each) if isinstance(each, Path) else each
+        )
+    )

@@ -17,10 +17,11 @@ from xlt.cards.registry import default_name, find
 from xlt.corpus.readers import kind_of
 from xlt.corpus.stage import Selection
 from xlt.engine.job import Job
-from xlt.errors import UsageError, XltError
+from xlt.errors import Interrupted, UsageError, XltError
 from xlt.tasks.load import load_task
 
 STDIN = "-"
+LABELLED_STDIN = ".labelled.jsonl"
 _SUFFIX = {"parquet": ".parquet", "csv": ".csv", "tsv": ".tsv", "jsonl": ".jsonl", "json": ".jsonl"}
 
 
@@ -54,12 +55,24 @@ class Request:
 
 @contextmanager
 def build(request: Request) -> Iterator[Job]:
-    """The job. Tweets from stdin are kept in the workspace until the block ends without an error."""
+    """The job. Tweets from stdin stay in the workspace while the run can be resumed, and no longer."""
     if request.precision not in get_args(Precision):
         raise UsageError(f"There is no precision {request.precision!r}; there are {', '.join(get_args(Precision))}.")
-    spooled = _spool(sys.stdin.buffer, request.workspace) if STDIN in request.sources else None
-    if spooled and len(request.sources) > 1:
+    if STDIN in request.sources and len(request.sources) > 1:
         raise UsageError("Standard input (-) can't be mixed with files.")
+    spooled = _spool(sys.stdin.buffer, request.workspace) if STDIN in request.sources else None
+    try:
+        yield _job(request, spooled)
+    except XltError as error:
+        if spooled and not isinstance(error, Interrupted):
+            spooled.unlink(missing_ok=True)
+        raise
+    if spooled:
+        spooled.unlink(missing_ok=True)
+        spooled.with_suffix(LABELLED_STDIN).unlink(missing_ok=True)
+
+
+def _job(request: Request, spooled: Path | None) -> Job:
     files = (spooled,) if spooled else expand(request.sources)
     # Before the model, so that a mistake in the file's name is told at once.
     output = request.output or _beside(files, spooled, request)
@@ -67,7 +80,7 @@ def build(request: Request) -> Iterator[Job]:
     name = request.model or default_name(request.workspace, backend.name)
     model = find(name, backend=backend.name, workspace=request.workspace)
     task = load_task(request.task or (model.card.task if model.card and model.card.task else "immigration"))
-    yield Job(
+    return Job(
         selection=Selection(
             files=files,
             text_column=request.text_column,
@@ -88,10 +101,6 @@ def build(request: Request) -> Iterator[Job]:
         batch_tokens=request.batch_tokens,
         shard=request.shard,
     )
-    if spooled:
-        spooled.unlink(missing_ok=True)
-        if request.to_stdout:
-            output.unlink(missing_ok=True)
 
 
 def expand(sources: tuple[str, ...]) -> tuple[Path, ...]:
@@ -120,7 +129,7 @@ def expand(sources: tuple[str, ...]) -> tuple[Path, ...]:
 
 def _beside(files: tuple[Path, ...], spooled: Path | None, request: Request) -> Path:
     if spooled:
-        return spooled.with_suffix(".labelled.jsonl")
+        return spooled.with_suffix(LABELLED_STDIN)
     if len(files) > 1:
         return request.workspace / "labelled.parquet"
     stem = files[0].name

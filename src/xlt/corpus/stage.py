@@ -80,6 +80,8 @@ def stage(selection: Selection, folder: Path, normalise: Callable[[str], str]) -
         lang_column = find_column(columns, selection.lang_column, LANG_COLUMNS, "--lang-column")
         try:
             rows = _write_rows(con, readables, columns, text_column, lang_column, selection, folder / ROWS)
+            if rows == 0:
+                raise _nothing_selected(con, readables, lang_column, selection)
         except duckdb.Error as error:
             raise _query_error(selection, error) from None
         try:
@@ -166,6 +168,29 @@ def _write_rows(
     con.execute(f"COPY ({query}) TO {duck.text(target)} (FORMAT parquet, COMPRESSION zstd)")
     row = con.execute(f"SELECT count(*) FROM read_parquet({duck.text(target)})").fetchone()
     return int(row[0]) if row else 0
+
+
+def _nothing_selected(
+    con: DuckDBPyConnection, readables: Sequence[Readable], lang_column: str | None, selection: Selection
+) -> XltError:
+    """No row is left: say which condition was too narrow, before an output of no rows replaces an older one."""
+    names = ", ".join(str(path) for path in selection.files[:3])
+    if selection.langs and lang_column:
+        found = con.execute(
+            f"SELECT {duck.quote(lang_column)}::VARCHAR AS tag, count(*) FROM {union(list(readables))} "
+            "GROUP BY tag ORDER BY 2 DESC, 1 LIMIT 12"
+        ).fetchall()
+        there = ", ".join(f"{tag or 'no language'} ({count:,})" for tag, count in found)
+        asked = ",".join(selection.langs)
+        return UsageError(
+            f"--langs {asked}{' with --where' if selection.where else ''}: no row of {names} fits; its "
+            f"languages are {there}."
+        )
+    if selection.where:
+        return UsageError(f"--where {selection.where!r} holds for no row of {names}.")
+    if selection.limit == 0:
+        return UsageError("--limit 0 leaves no row.")
+    return XltError(f"{names} has columns but no row that can be read.")
 
 
 def _query_error(selection: Selection, error: Exception) -> XltError:

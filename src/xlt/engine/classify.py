@@ -21,7 +21,7 @@ from xlt.engine.job import Job, Listener, Outcome, Progress
 from xlt.engine.run import RunFolder, open_run
 from xlt.engine.score import Classifier
 from xlt.engine.shards import finished, shard_path, write_shard
-from xlt.errors import Interrupted, UsageError
+from xlt.errors import Interrupted, UsageError, XltError
 from xlt.locks import hold
 from xlt.tasks.render import Rendered, Renderer
 
@@ -37,11 +37,14 @@ def classify(job: Job, listener: Listener) -> Outcome:
     backend = backends.choose(job.backend)
     run = open_run(job, backend.name)
     output_lock = cache_folder() / "locks" / f"{_name_of(job.output)}.lock"
-    with hold(run.lock_path(job.shard), f"The run {run.path}"):
-        try:
+    try:
+        with hold(run.lock_path(job.shard), f"The run {run.path}"):
             return _work(job, backend, run, output_lock, listener)
-        except KeyboardInterrupt:
-            raise Interrupted(f"Stopped. What was scored is in {run.path}; resume with the same command.") from None
+    except KeyboardInterrupt:
+        raise Interrupted(f"Stopped. What was scored is in {run.path}; resume with the same command.") from None
+    except XltError:
+        run.drop_if_empty()
+        raise
 
 
 def _name_of(output: Path) -> str:

@@ -57,6 +57,12 @@ class RunFolder:
         """The lock of the whole run or of one of its shards."""
         return self.path / (f"shard-{shard[0]}-of-{shard[1]}.lock" if shard else "run.lock")
 
+    def drop_if_empty(self) -> None:
+        """Remove the folder of a command that failed before it had staged anything; others may be at work in it."""
+        locks = {path.name for path in self.path.glob("*.pid")}
+        if not locks and self.record.get("staged") is None:
+            shutil.rmtree(self.path, ignore_errors=True)
+
     def tidy(self) -> None:
         """Remove what only the work needed: copies of the texts stay nowhere but in the output."""
         for name in (ROWS, JOIN, TEXTS):
