@@ -6,6 +6,11 @@ unique because every writer uses MERGE or an anti-join inside one transaction.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
 VERSION = 1
 
 TABLES = """
@@ -91,3 +96,42 @@ CREATE TABLE predictions (
 
 MIGRATIONS: dict[int, str] = {}
 """Schema version → the SQL that brings a file of that version to the next."""
+
+
+def text_key(expression: str) -> str:
+    """SQL for the key of a text: the first 128 bits of SHA-256 of its UTF-8 bytes, as UUID; null for null."""
+    return f"left(sha256({expression}), 32)::UUID"
+
+
+def create(con: DuckDBPyConnection, database: str) -> None:
+    """Make the tables in the attached, empty `database`."""
+    con.execute("BEGIN")
+    con.execute(f"USE {database}")
+    con.execute(TABLES)
+    con.execute("INSERT INTO meta VALUES ('schema', ?), ('corpus', uuid()::VARCHAR)", [str(VERSION)])
+    con.execute("COMMIT")
+    con.execute("USE memory")
+
+
+def version_of(con: DuckDBPyConnection) -> int | None:
+    """The schema version of an open file; None when it is no corpus."""
+    tables = {row[0] for row in con.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal").fetchall()}
+    if not {"meta", "tweets", "runs"} <= tables:
+        return None
+    row = con.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    return int(row[0]) if row and str(row[0]).isdecimal() else None
+
+
+def migrate(con: DuckDBPyConnection) -> None:
+    """Bring an open file up to VERSION, step by step, all or nothing."""
+    con.execute("BEGIN")
+    try:
+        found = version_of(con)
+        while found is not None and found < VERSION:
+            con.execute(MIGRATIONS[found])
+            found += 1
+            con.execute("UPDATE meta SET value = ? WHERE key = 'schema'", [str(found)])
+        con.execute("COMMIT")
+    except BaseException:
+        con.execute("ROLLBACK")
+        raise

@@ -1,0 +1,248 @@
+"""The one way to open a corpus file: for one job, with bounds, and closed at its end.
+
+DuckDB lets one process write or several read, never both, and its lock is a POSIX lock: an ordinary `open()` and
+`close()` of the file anywhere in this process drops it, and a second writer's rows then vanish without an error. So
+nothing but this module opens a corpus, and nothing hashes, copies or reads the file while it may be open here.
+
+Take results whole inside the block (`fetchall`, `to_arrow_table`, `COPY … TO`). An unfinished Arrow reader that
+outlives the block keeps the lock, and the next writer of this process would wait for it forever.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xlt.corpus import duck, schema
+from xlt.errors import XltError
+from xlt.processes import alive, program_of
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+PATIENCE = 5.0
+_PAUSE = 0.05
+_HOLDER = re.compile(r"(?:held|open) in\s+(?:(?P<program>[^\n]*?)\s)?\(?PID (?P<pid>\d+)\)?", re.DOTALL)
+
+
+class CorpusLockedError(XltError):
+    """Another process (or another job of this one) has the corpus open."""
+
+
+@dataclass
+class _Door:
+    """One corpus file in this process. Readers share a connection; a writer is alone."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    root: DuckDBPyConnection | None = None
+    readers: int = 0
+    writing: bool = False
+
+
+_doors: dict[Path, _Door] = {}
+_doors_lock = threading.Lock()
+
+
+@contextmanager
+def opened(
+    path: Path, *, write: bool = False, memory: str = duck.MEMORY, patience: float = PATIENCE
+) -> Iterator[DuckDBPyConnection]:
+    """The corpus at `path`, open for the block. What is not committed at its end is undone.
+
+    `memory` bounds DuckDB's buffers; beyond it, it spills into `.xlt/spill` beside the corpus. A file of an older
+    schema is brought up to this one. Raises CorpusLockedError when others hold the file for more than `patience`
+    seconds, and XltError when it is missing, damaged, of a newer schema, or no corpus.
+    """
+    import duckdb
+
+    path = path.resolve()
+    with _doors_lock:
+        door = _doors.setdefault(path, _Door())
+    cursor = _enter(door, path, write, memory, time.monotonic() + patience)
+    try:
+        yield cursor
+    except duckdb.Error as error:
+        damage = _damage(path, error)
+        if damage is None:
+            raise
+        raise damage from None
+    finally:
+        _leave(door, path, cursor)
+
+
+def _enter(door: _Door, path: Path, write: bool, memory: str, deadline: float) -> DuckDBPyConnection:
+    while True:
+        with door.lock:
+            if door.writing or (write and door.readers):
+                busy = CorpusLockedError(
+                    f"The corpus {path} is in use by another job of this process; wait until it is done."
+                )
+            else:
+                try:
+                    door.root = door.root or _connect(path, write, memory)
+                    cursor = door.root.cursor()
+                except CorpusLockedError as error:
+                    busy = error
+                else:
+                    door.writing = write
+                    door.readers += not write
+                    return cursor
+        if time.monotonic() >= deadline:
+            raise busy
+        time.sleep(_PAUSE)
+
+
+def _leave(door: _Door, path: Path, cursor: DuckDBPyConnection) -> None:
+    cursor.close()
+    with door.lock:
+        if door.writing:
+            door.writing = False
+        else:
+            door.readers -= 1
+        if door.readers == 0 and door.root is not None:
+            door.root.close()
+            door.root = None
+            _remove_spill(path)
+
+
+def _connect(path: Path, write: bool, memory: str) -> DuckDBPyConnection:
+    """Open, check that it is a corpus, and bring an older schema up to date."""
+    _check_file(path)
+    connection = _open(path, write, memory)
+    try:
+        found = schema.version_of(connection)
+        if found is None:
+            raise XltError(f"{path} is a DuckDB file but no corpus of xlt; name another, or make one with xlt import.")
+        if found > schema.VERSION:
+            raise XltError(
+                f"The corpus {path} was written by a newer xlt (schema {found}; this one knows {schema.VERSION}); "
+                "update xlt to open it."
+            )
+        if found < schema.VERSION:
+            connection = _migrated(connection, path, write, memory)
+    except BaseException as error:
+        connection.close()
+        _remove_spill(path)
+        damage = _damage(path, error)
+        if damage is None:
+            raise
+        raise damage from None
+    return connection
+
+
+def _migrated(connection: DuckDBPyConnection, path: Path, write: bool, memory: str) -> DuckDBPyConnection:
+    if write:
+        schema.migrate(connection)
+        return connection
+    connection.close()
+    writer = _open(path, True, memory)
+    try:
+        schema.migrate(writer)
+    finally:
+        writer.close()
+    return _open(path, False, memory)
+
+
+def _check_file(path: Path) -> None:
+    # stat() does not open the file, so it is safe; DuckDB alone would make a new file where there is none.
+    if path.is_dir():
+        raise XltError(f"{path} is a folder; a corpus is a file such as {path / 'corpus.duckdb'}.")
+    if not path.exists():
+        raise XltError(f"There is no corpus {path}; make one with xlt import FILE.")
+
+
+def _open(path: Path, write: bool, memory: str) -> DuckDBPyConnection:
+    import duckdb
+
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory,
+        "temp_directory": str(_make_spill(path)),
+        # Set before the file is opened: DuckDB would ask its server for a reader of files that it does not know.
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    try:
+        connection = duckdb.connect(str(path), read_only=not write, config=config)
+    except duckdb.Error as error:
+        _remove_spill(path)
+        raise _refused(path, error) from None
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
+    return connection
+
+
+def _refused(path: Path, error: Exception) -> XltError:
+    """Why DuckDB did not open the file."""
+    message = str(error)
+    if "lock" in message or "already open in" in message or "different configuration" in message:
+        holder = _HOLDER.search(message)
+        if holder:
+            pid = int(holder["pid"])
+            program = program_of(pid) or Path((holder["program"] or "").strip()).name or "another program"
+            return CorpusLockedError(
+                f"The corpus {path} is in use by {program} (process {pid}); close it there, or try again when it is "
+                "done."
+            )
+        if "Conflicting" in message or "different configuration" in message:
+            return CorpusLockedError(
+                f"The corpus {path} is in use by another program; close it there, or try again when it is done."
+            )
+        return XltError(
+            f"The corpus {path} can't be locked: {duck.sentence(error)}; its drive may know no locks (a network "
+            "drive), so move the workspace to a local disk."
+        )
+    if "version number" in message:
+        return XltError(f"The corpus {path} was written by a newer DuckDB than this one; update xlt to open it.")
+    if "not a valid DuckDB database" in message or "extension" in message:
+        return XltError(f"{path} is no DuckDB file, or was cut short at its very beginning; restore it from a copy.")
+    if "ermission denied" in message or "Read-only file system" in message:
+        return XltError(f"The corpus {path} can't be opened: permission denied; change the rights of file and folder.")
+    return _damage(path, error) or duck.failed(f"The corpus {path} can't be opened", error, "restore it from a copy")
+
+
+def _damage(path: Path, error: BaseException) -> XltError | None:
+    """A sentence for a file that is not whole or a disk that is full; None for every other error."""
+    message = str(error)
+    if any(sign in message for sign in ("read enough bytes", "Corrupt", "orrupted", "checksum")):
+        return XltError(
+            f"The corpus {path} is damaged ({duck.sentence(Exception(message))}): it was perhaps cut short by a full "
+            "disk; restore it from a copy, or move it away, import the files again and run xlt runs merge."
+        )
+    if "No space left" in message or "File too large" in message:
+        return XltError(f"The corpus {path} can't be written: the disk is full; free some space and try again.")
+    return None
+
+
+def _spill(path: Path) -> Path:
+    return path.parent / ".xlt" / "spill" / f"{path.stem}-{os.getpid()}"
+
+
+def _make_spill(path: Path) -> Path:
+    folder = _spill(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for other in folder.parent.iterdir():
+            # What a killed process left.
+            if other != folder and not alive(int(other.name.rpartition("-")[2])):
+                shutil.rmtree(other, ignore_errors=True)
+    except (OSError, ValueError):
+        return folder if folder.is_dir() else Path(tempfile.gettempdir())
+    return folder
+
+
+def _remove_spill(path: Path) -> None:
+    folder = _spill(path)
+    shutil.rmtree(folder, ignore_errors=True)
+    for parent in (folder.parent, folder.parent.parent):
+        try:
+            parent.rmdir()
+        except OSError:
+            return

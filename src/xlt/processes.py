@@ -1,0 +1,29 @@
+"""Names of running processes, for sentences that say who holds a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def alive(pid: int) -> bool:
+    """Whether a process with this id runs."""
+    import psutil
+
+    return bool(psutil.pid_exists(pid))
+
+
+def program_of(pid: int) -> str | None:
+    """What a person would call the process: `xlt import`, `rsession`, `python3.11`; None when it can't be known."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        arguments = process.cmdline()
+        name = str(process.name())
+    except psutil.Error:
+        return None
+    for position, argument in enumerate(arguments[:4]):
+        if Path(argument).name in ("xlt", "xlt.exe") and (position == 0 or arguments[position - 1] != "-c"):
+            verb = next((each for each in arguments[position + 1 :] if not each.startswith("-")), "")
+            return f"xlt {verb}".strip()
+    return name or None
