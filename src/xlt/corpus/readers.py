@@ -9,12 +9,13 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from xlt.corpus.documents import LONGEST_LINE, checked_lines, lines
 from xlt.corpus.duck import failed, quote, sentence, text
+from xlt.corpus.rejects import Reject as Reject
 from xlt.errors import UsageError, XltError
 
 if TYPE_CHECKING:
@@ -32,24 +33,6 @@ KINDS: dict[str, Kind] = {
     ".json": "json",
 }
 PACKED = {".gz", ".zst"}
-# DuckDB's buffers are sixteen times as large, one per thread.
-LONGEST_LINE = 4 * 1024 * 1024
-# A control character never stands in valid JSON, so it can be the separator that never separates.
-_NO_SEPARATOR = "chr(1)"
-
-
-@dataclass(frozen=True)
-class Reject:
-    """A row that could not be used: which file, which line or record (from 1), and why."""
-
-    file: str
-    line: int
-    reason: str
-    text: str = ""
-
-    def as_json(self) -> str:
-        """One line of a rejects file."""
-        return json.dumps(self.__dict__, ensure_ascii=False)
 
 
 @dataclass
@@ -103,14 +86,6 @@ def _parquet(con: DuckDBPyConnection, path: Path) -> Readable:
     return Readable(relation, _columns(con, relation))
 
 
-def _lines(path: Path, encoding: str = "utf-8") -> str:
-    """A relation of a text file's lines, blank ones included, in one column `line`."""
-    return (
-        f"read_csv({text(path)}, columns={{'line': 'VARCHAR'}}, delim={_NO_SEPARATOR}, quote='', escape='', "
-        f"header=false, auto_detect=false, max_line_size={LONGEST_LINE}, encoding={text(encoding)})"
-    )
-
-
 def _table(con: DuckDBPyConnection, path: Path, kind: Kind, encoding: str) -> Readable:
     names, delimiter = _header(con, path, kind, encoding)
     readable = _delimited(con, path, names, delimiter, '"', encoding)
@@ -123,7 +98,7 @@ def _table(con: DuckDBPyConnection, path: Path, kind: Kind, encoding: str) -> Re
 
 def _header(con: DuckDBPyConnection, path: Path, kind: Kind, encoding: str) -> tuple[list[str], str]:
     try:
-        row = con.execute(f"SELECT line FROM {_lines(path, encoding)} WHERE line IS NOT NULL LIMIT 1").fetchone()
+        row = con.execute(f"SELECT line FROM {lines(path, encoding)} WHERE line IS NOT NULL LIMIT 1").fetchone()
     except Exception as error:
         if "nicode" in str(error) or "utf-8" in str(error):
             raise _not_utf8(path) from None
@@ -191,49 +166,8 @@ def _first_bad_line(path: Path) -> int | None:
 
 
 def _jsonl(con: DuckDBPyConnection, path: Path, scratch: Path) -> Readable:
-    numbered = f"(SELECT row_number() OVER () AS number, line FROM {_lines(path)})"
-    bad = con.execute(
-        f"SELECT number, line FROM {numbered} WHERE line IS NOT NULL AND trim(line) <> '' "
-        "AND (NOT json_valid(line) OR json_type(line) <> 'OBJECT') ORDER BY number"
-    ).fetchall()
-    if not bad:
-        return _objects(con, path, "newline_delimited")
-    repaired, rejects = _repair(path, bad)
-    good = scratch / f"{path.name}.good.jsonl"
-    with good.open("w", encoding="utf-8", newline="\n") as out:
-        for line in _merge_lines(con, numbered, repaired, {number for number, _ in bad}):
-            out.write(line + "\n")
-    if good.stat().st_size == 0:
-        raise XltError(f"{path} holds no valid line of JSON; the first is wrong because: {rejects[0].reason}.")
-    return _objects(con, good, "newline_delimited", rejects)
-
-
-def _merge_lines(con: DuckDBPyConnection, numbered: str, repaired: dict[int, str], bad: set[int]) -> Iterator[str]:
-    result = con.execute(f"SELECT number, line FROM {numbered} WHERE trim(coalesce(line, '')) <> '' ORDER BY number")
-    while rows := result.fetchmany(10_000):
-        for number, line in rows:
-            if number in repaired:
-                yield repaired[number]
-            elif number not in bad:
-                yield line
-
-
-def _repair(path: Path, bad: list[tuple[int, str]]) -> tuple[dict[int, str], list[Reject]]:
-    """Lone surrogates are no valid JSON for DuckDB but common in tweets: they become U+FFFD, the rest is rejected."""
-    repaired: dict[int, str] = {}
-    rejects: list[Reject] = []
-    for number, line in bad:
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            rejects.append(Reject(str(path), number, f"no valid JSON: {error}", line[:1000]))
-            continue
-        if not isinstance(row, dict):
-            rejects.append(Reject(str(path), number, "not a JSON object", line[:1000]))
-            continue
-        packed = json.dumps(row, ensure_ascii=False)
-        repaired[number] = packed.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return repaired, rejects
+    objects = checked_lines(con, path, scratch)
+    return _objects(con, objects.path, "newline_delimited", objects.rejects)
 
 
 def _json(con: DuckDBPyConnection, path: Path) -> Readable:

@@ -1,0 +1,1 @@
+"""Brings files of any platform into the corpus: mapping, staging, merging, and what could not be read."""
