@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from xlt.disk import write_whole
 from xlt.errors import XltError
 
 
@@ -29,13 +30,8 @@ def demo(
     from xlt.cli.tables import shares_table
     from xlt.engine.classify import classify
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise XltError(f"The folder {folder} can't be made: {(error.strerror or str(error)).lower()}.") from None
-    sample = bundled("models", "sample", "sample.parquet")
-    output = folder / "sample.labelled.parquet"
-    request = Request(sources=(str(sample),), model="xlt-mini", output=output, workspace=folder, backend=backend)
+    tweets = _unpack(bundled("models", "sample", "sample.parquet"), folder)
+    request = Request(sources=(str(tweets),), model="xlt-mini", workspace=folder, backend=backend)
     with build(request) as job, Narrator() as narrator:
         outcome = classify(job, narrator)
     console = Console(highlight=False)
@@ -43,6 +39,23 @@ def demo(
     console.print(shares_table(outcome.shares, job.task))
     print(
         "\nxlt-mini is tiny and for trying the tool; research wants a tuned 3B model (xlt models list).\n"
-        f"The labelled rows are in {output}. Next: xlt classify YOUR_TWEETS.csv",
+        f"The labelled rows are in {job.output}. Next: xlt classify YOUR_TWEETS.csv",
         file=sys.stderr,
     )
+
+
+def _unpack(sample: Path, folder: Path) -> Path:
+    """Put the sample into the folder; one that is there stays, since its date is how an interrupted run is found."""
+    tweets = folder / "tweets.parquet"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not tweets.exists():
+            packed = sample.read_bytes()
+            write_whole(tweets, lambda aside: _write(aside, packed))
+    except OSError as error:
+        raise XltError(f"The folder {folder} can't be made: {(error.strerror or str(error)).lower()}.") from None
+    return tweets
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
