@@ -1,4 +1,4 @@
-"""Tables for the terminal: shares of topic and stance by language."""
+"""Tables for the terminal: shares of topic and stance by language, time or whatever was asked for."""
 
 from __future__ import annotations
 
@@ -11,58 +11,87 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from xlt.corpus.results import Row
+    from xlt.corpus.shares import Row
     from xlt.tasks.spec import Task
 
 BAR_WIDTH = 24
 SHADES = "█▒░▓#"
+NOTHING = "–"
 
 
-def shares_table(rows: Sequence[Row], task: Task, seen: Sequence[str] = ()) -> Table:
-    """One line per language: n, then the shares of each group, each in its own denominator.
+def shares_table(rows: Sequence[Row], task: Task, seen: Sequence[str] = (), by: Sequence[str] = ("lang",)) -> Table:
+    """One line per row: its keys, n, then the shares of each group, each in its own denominator.
 
-    `seen` are the languages that the model was tuned on; the others are marked.
+    `seen` are the languages that the model was tuned on; the others are marked. A class that has an interval carries
+    it below its share; the share of the most active authors' posts stands last where it is known.
     """
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("language")
+    for each in by or ("",):
+        table.add_column("language" if each == "lang" else each)
     table.add_column("n", justify="right")
-    shown = [(group, _shown(classes)) for group, classes in task.groups.items()]
-    for group, names in shown:
+    groups = list(rows[0].counts) if rows else []
+    shown = {group: _shown(list(rows[0].counts[group])) for group in groups}
+    shorts = {label.name: label.short for label in task.labels}
+    for group, names in shown.items():
         for each in names:
-            table.add_column(each if len(names) > 1 else f"{each} %", justify="right")
-        if len(names) > 1:
+            table.add_column(shorts.get(each, each) + (" %" if len(names) == 1 else ""), justify="right")
+        if _has_bar(group, names, task):
             table.add_column(f"{group} %", no_wrap=True)
-    if not shown:
-        for label in task.labels:
-            table.add_column(f"{label.short} %", justify="right")
+    with_top = any(row.top is not None for row in rows)
+    if with_top:
+        table.add_column("top 1 %", justify="right")
     for row in rows:
-        title = "all" if row.lang == "all" else name(row.lang)
-        unseen = bool(seen) and row.lang not in (*seen, "all", "und")
-        cells: list[str | Text] = [Text(title + (" (unseen)" if unseen else "")), f"{row.n:,}"]
-        for group, names in shown:
-            found = row.group(task.groups[group])
-            cells += [_percent(found[each]) for each in names]
-            if len(names) > 1:
-                cells.append(_bar(found, task, group))
-        if not shown:
-            cells += [_percent(row.labels.get(label.name, 0) / row.n if row.n else None) for label in task.labels]
-        table.add_row(*cells, end_section=False)
+        cells: list[str | Text] = [Text(part) for part in _keys(row, by, seen)]
+        cells.append(f"{row.n:,}")
+        for group, names in shown.items():
+            cells += [_cell(row, group, each) for each in names]
+            if _has_bar(group, names, task):
+                cells.append(_bar(row, task, group))
+        if with_top:
+            cells.append(percent(row.top))
+        table.add_row(*cells)
     return table
 
 
-def _shown(classes: dict[str, tuple[str, ...]]) -> list[str]:
+def percent(share: float | None) -> str:
+    """A share in per cent with a digit after the point; a dash for none."""
+    return NOTHING if share is None else f"{100 * share:.1f}"
+
+
+def _keys(row: Row, by: Sequence[str], seen: Sequence[str]) -> list[str]:
+    if not row.keys:
+        return ["all"] + [""] * (len(by) - 1)
+    parts = []
+    for each, key in zip(by, row.keys, strict=True):
+        if each != "lang":
+            parts.append(NOTHING if key is None else key)
+            continue
+        unseen = bool(seen) and key not in (*seen, "und", None)
+        parts.append(name(key or "und") + (" (unseen)" if unseen else ""))
+    return parts
+
+
+def _cell(row: Row, group: str, each: str) -> str:
+    share = percent(row.share(group, each))
+    if not row.intervals:
+        return share
+    interval = row.intervals[group][each]
+    return f"{share}\n{NOTHING if interval is None else f'{100 * interval[0]:.1f} to {100 * interval[1]:.1f}'}"
+
+
+def _has_bar(group: str, names: Sequence[str], task: Task) -> bool:
+    return len(names) > 1 and group in task.groups
+
+
+def _shown(classes: list[str]) -> list[str]:
     """Of two classes the first says it all."""
-    return list(classes)[:1] if len(classes) == 2 else list(classes)
+    return classes[:1] if len(classes) == 2 else classes
 
 
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f}"
-
-
-def _bar(found: dict[str, float | None], task: Task, group: str) -> Text:
+def _bar(row: Row, task: Task, group: str) -> Text:
     """A stacked bar: colour says the class, and so does the shade, for eyes that don't tell colours apart."""
     from rich.text import Text as RichText
 
@@ -70,7 +99,7 @@ def _bar(found: dict[str, float | None], task: Task, group: str) -> Text:
     colours = {label.name: label.colour for label in task.labels}
     filled, position = 0.0, 0
     for shade, (each, members) in zip(SHADES, task.groups[group].items(), strict=False):
-        filled += (found[each] or 0.0) * BAR_WIDTH
+        filled += (row.share(group, each) or 0.0) * BAR_WIDTH
         width = round(filled) - position
         position += width
         bar.append(shade * width, style=colours[members[0]])

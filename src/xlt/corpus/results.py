@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.corpus import duck
+from xlt.corpus.breakdown import Question, breakdown
+from xlt.corpus.dimensions import Columns, language_sql
+from xlt.corpus.labelled import Labelled
+from xlt.corpus.shares import Row
 from xlt.corpus.stage import JOIN, ROWS, Staged
 from xlt.disk import write_whole
 from xlt.errors import UsageError
-from xlt.languages import canonical
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from xlt.tasks.spec import Task
 
 FORMATS = {
@@ -25,21 +25,6 @@ FORMATS = {
     ".tsv": "FORMAT csv, HEADER true, DELIMITER '\t'",
     ".jsonl": "FORMAT json",
 }
-
-
-@dataclass(frozen=True)
-class Row:
-    """Shares of one language (or of all): counts of rows and of each label."""
-
-    lang: str
-    n: int
-    labels: dict[str, int]
-
-    def group(self, classes: dict[str, tuple[str, ...]]) -> dict[str, float | None]:
-        """The share of each class among the rows that have one of the group's labels; None when there are none."""
-        counts = {name: sum(self.labels.get(label, 0) for label in members) for name, members in classes.items()}
-        total = sum(counts.values())
-        return {name: count / total if total else None for name, count in counts.items()}
 
 
 def check_output(path: Path) -> None:
@@ -103,29 +88,16 @@ def _shards(shards: Sequence[Path], task: Task) -> str:
 
 
 def shares(folder: Path, staged: Staged, task: Task, shards: Sequence[Path]) -> list[Row]:
-    """Counts of labels by language, the largest first, then all together; one pooled row without a language column."""
+    """Rows by language, the largest first, then all together; one pooled row without a language column."""
     text = duck.quote(staged.text_column)
-    lang = f"r.{duck.quote(staged.lang_column)}::VARCHAR" if staged.lang_column else "NULL"
+    lang = language_sql(f"r.{duck.quote(staged.lang_column)}") if staged.lang_column else "NULL"
+    relation = (
+        f"(SELECT {lang} AS lang, s.predicted FROM read_parquet({duck.text(folder / ROWS)}) r "
+        f"JOIN read_parquet({duck.text(folder / JOIN)}) j ON md5(r.{text}) = j.raw "
+        f"JOIN {_shards(shards, task)} s ON j.key = s.key)"
+    )
+    source = Labelled(relation, Columns(label="predicted", order="predicted", lang="lang"))
+    by = ("lang",) if staged.lang_column else ()
     with duck.job(folder / "scratch") as con:
-        return _count(
-            con,
-            f"SELECT {lang} AS lang, s.predicted FROM read_parquet({duck.text(folder / ROWS)}) r "
-            f"JOIN read_parquet({duck.text(folder / JOIN)}) j ON md5(r.{text}) = j.raw "
-            f"JOIN {_shards(shards, task)} s ON j.key = s.key",
-            by_language=staged.lang_column is not None,
-        )
-
-
-def _count(con: DuckDBPyConnection, query: str, by_language: bool) -> list[Row]:
-    found: dict[str, dict[str, int]] = {}
-    for tag, label, count in con.execute(f"SELECT lang, predicted, count(*) FROM ({query}) GROUP BY ALL").fetchall():
-        counts = found.setdefault(canonical(tag or ""), {})
-        counts[label] = counts.get(label, 0) + count
-    rows = [Row(lang, sum(counts.values()), counts) for lang, counts in found.items()]
-    rows.sort(key=lambda row: (-row.n, row.lang))
-    total: dict[str, int] = {}
-    for row in rows:
-        for label, count in row.labels.items():
-            total[label] = total.get(label, 0) + count
-    pooled = Row("all", sum(total.values()), total)
-    return [*rows, pooled] if by_language and len(rows) > 1 else ([pooled] if not by_language else rows)
+        answer = breakdown(con, source, Question(by), task.groups, task.names)
+    return [*answer.rows, answer.total] if len(answer.rows) > 1 else list(answer.rows) or [answer.total]

@@ -8,8 +8,9 @@ from typing import Protocol
 
 from xlt.backends.base import Loaded, Precision
 from xlt.cards.card import Model
-from xlt.corpus.results import Row
+from xlt.corpus.shares import Row
 from xlt.corpus.stage import Selection, Staged
+from xlt.corpus.store import runs_folder
 from xlt.tasks.spec import Task
 
 
@@ -18,7 +19,8 @@ class Job:
     """One classification, as the command line or the TUI describes it."""
 
     selection: Selection
-    output: Path
+    output: Path | None
+    """None only for a corpus, which keeps the predictions itself."""
     task: Task
     model: Model
     workspace: Path
@@ -30,6 +32,12 @@ class Job:
     """Suffix tokens per batch; None measures what is fastest here."""
     shard: tuple[int, int] | None = None
     """(k, N): work on every N-th block only, k from 1."""
+
+    @property
+    def runs(self) -> Path:
+        """Where run folders lie: in the workspace, those over a corpus beside it."""
+        corpus = self.selection.corpus
+        return runs_folder(corpus) if corpus is not None else self.workspace / "runs"
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,8 @@ class Outcome:
     """Texts that were longer than the task allows and lost their end, among those scored by this process."""
     scored: int
     """Distinct texts scored by this process; the others were known."""
+    pending: str | None = None
+    """Of a corpus: why the predictions wait in the run folder; None when the corpus has them."""
 
 
 @dataclass(frozen=True)
