@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from xlt.corpus import duck
 from xlt.corpus.breakdown import Question, breakdown
 from xlt.corpus.dimensions import Columns, language_sql
 from xlt.corpus.labelled import Labelled
-from xlt.corpus.shares import Row
+from xlt.corpus.shares import Row, counted, fold, groups_of, pooled
 from xlt.corpus.stage import JOIN, ROWS, Staged
 from xlt.disk import write_whole
 from xlt.errors import UsageError
@@ -101,3 +101,12 @@ def shares(folder: Path, staged: Staged, task: Task, shards: Sequence[Path]) -> 
     with duck.job(folder / "scratch") as con:
         answer = breakdown(con, source, Question(by), task.groups, task.names)
     return [*answer.rows, answer.total] if len(answer.rows) > 1 else list(answer.rows) or [answer.total]
+
+
+def count_rows(cells: Iterable[tuple[str, str, int]], task: Task) -> list[Row]:
+    """Rows by language of (language, label, posts), the largest first, then all together if there are several."""
+    groups = groups_of(task.groups, task.names)
+    found = fold(((lang,), label, count) for lang, label, count in cells)
+    rows = [counted(keys, labels, groups) for keys, labels in found.items()]
+    rows.sort(key=lambda row: (-row.n, row.lang))
+    return rows if len(rows) == 1 else [*rows, counted((), pooled(found.values()), groups)]
