@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -73,3 +74,13 @@ def real_tweets(data: Path, tokenizer: Tokenizer, each: int) -> tuple[Prompt, Id
     tweets = [row["text"] for lang in languages for row in [r for r in rows if r["lang"] == lang][:each]]
     renderer = Renderer(load_task("immigration"), tokenizer, 2048)
     return Prompt(renderer.prefix, renderer.labels), renderer.encode(tweets).suffixes
+
+
+def quantised(folder: Path, made: Path, bits: int) -> Path:
+    """A folder in MLX's own quantised layout, made by stock mlx-lm from fp32 weights."""
+    from mlx_lm.utils import load_model, quantize_model, save_model
+
+    model, config = quantize_model(*load_model(folder), group_size=32, bits=bits)
+    save_model(made, model, donate_model=False)
+    (made / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return made

@@ -108,11 +108,11 @@ def test_scores_equal_those_of_transformers(name: str, tmp_path: Path) -> None:
 
 def test_an_activation_that_mlx_lm_would_ignore_is_refused(tmp_path: Path) -> None:
     folder = save_random(tmp_path / "model", "LlamaConfig", hidden_act="gelu")
-    with pytest.raises(XltError, match="mlx-lm has no activation 'gelu'.*--backend torch"):
+    with pytest.raises(XltError, match=r"mlx-lm has no activation 'gelu'.*--backend torch"):
         load("mlx", folder)
 
 
 def test_a_recurrent_model_is_refused(tmp_path: Path) -> None:
     folder = save_random(tmp_path / "model", "MambaConfig")
-    with pytest.raises(XltError, match="can't score model 'tiny' .*ArraysCache.*--backend torch"):
+    with pytest.raises(XltError, match=r"can't score model 'tiny' .*ArraysCache.*--backend torch"):
         load("mlx", folder).prepare(PROMPT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from pathlib import Path
 from typing import get_args
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 from models import Family, train_tokenizer, write_model
-from scoring import PROMPT, TEXTS, by_mlx_lm, by_transformers, load, real_tweets, score
+from scoring import PROMPT, TEXTS, by_mlx_lm, by_transformers, load, quantised, real_tweets, score
 from xlt.backends.base import Logits, Prompt
 from xlt.errors import XltError
 
@@ -35,7 +34,7 @@ def test_quantised_weights_score_as_stock_mlx_lm(bits: int, tied: bool, tmp_path
 
 
 def test_real_tweets_in_twelve_languages_score_as_stock_libraries(llama: Path, shared_data: Path) -> None:
-    prompt, texts = real_tweets(shared_data, train_tokenizer(), each=3)
+    prompt, texts = real_tweets(shared_data, train_tokenizer(), each=2)
     found = score(load("mlx", llama), texts, prompt, size=9)
     np.testing.assert_allclose(found, by_mlx_lm(llama, None, texts, prompt), atol=1e-4, rtol=0)
     np.testing.assert_allclose(found, by_transformers(llama, None, texts, prompt), atol=1e-4, rtol=0)
@@ -132,14 +131,3 @@ def test_a_batch_too_big_for_the_memory_is_a_sentence(llama: Path) -> None:
     with pytest.raises(XltError, match="100000 texts of up to 1900 tokens; lower --batch-tokens"):
         scorer.score([[1] * 1900] * 100_000)
     assert scorer.score([[1, 2, 3]]).shape == (1, 4)
-
-
-def quantised(folder: Path, made: Path, bits: int) -> Path:
-    """A folder in MLX's own quantised layout, made by stock mlx-lm from fp32 weights."""
-    from mlx_lm.utils import load_model, quantize_model, save_model
-
-    model, config = load_model(folder)
-    model, config = quantize_model(model, config, group_size=32, bits=bits)
-    save_model(made, model, donate_model=False)
-    (made / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    return made

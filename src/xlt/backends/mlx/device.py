@@ -63,8 +63,12 @@ def use(device: str) -> Device:
         raise UsageError("There is no Metal device here; use --device cpu, or --backend torch.")
     mx.set_cache_limit(_KEPT)
     if metal and device != "cpu":
+        from mlx_lm.utils import maybe_set_recommended_wired_limit
+
         mx.set_default_device(mx.gpu)
         mx.enable_compile()
+        # Else macOS may page out a large model between two batches.
+        maybe_set_recommended_wired_limit()
         return _metal(mx)
     mx.set_default_device(mx.cpu)
     # On the CPU it calls a C++ compiler, which need not be there, and is no faster.
