@@ -58,6 +58,11 @@ CREATE TABLE imports (
     xlt VARCHAR NOT NULL
 );
 
+CREATE TABLE forgotten (
+    mark VARCHAR NOT NULL,           -- keyed hash of platform and id: an erased post must not come back with its file
+    erased_at TIMESTAMP NOT NULL
+);
+
 CREATE TABLE gold (
     text_key UUID NOT NULL,
     tweet_id VARCHAR,

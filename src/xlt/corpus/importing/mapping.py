@@ -39,7 +39,20 @@ COLUMNS = (
 --keep-handles."""
 _FORMS = ("plain", "escaped", "html")
 _HANDLES = ("word", "dotted", "reddit")
-_KNOWN = {"name", "title", "platform", "kind", "rows", "recognise", "skip", "need", "errors", "text_form", "handles"}
+_KNOWN = {
+    "name",
+    "title",
+    "platform",
+    "kind",
+    "rows",
+    "recognise",
+    "skip",
+    "need",
+    "void",
+    "errors",
+    "text_form",
+    "handles",
+}
 _KNOWN |= {"earliest", "columns", "extra", "lookup"}
 
 
@@ -95,6 +108,8 @@ class Mapping:
     """An object that lacks one of these is no post."""
     errors: tuple[Path, ...] = ()
     """Where an error of the platform's API stands."""
+    void: tuple[str, ...] = ()
+    """Texts that stand for nothing, such as `[removed]`."""
     text_form: str = "plain"
     handles: str = "word"
     earliest: str = "1990-01-01"
@@ -153,6 +168,7 @@ def _mapping(tables: dict[str, Any], stem: str) -> Mapping:
         skip=tuple(parse(part) for part in _strings(tables, "skip")),
         need=tuple(parse(part) for part in _strings(tables, "need")),
         errors=tuple(parse(part) for part in _strings(tables, "errors")),
+        void=tuple(_strings(tables, "void")),
         text_form=_choice(tables, "text_form", "plain", _FORMS),
         handles=_choice(tables, "handles", "word", _HANDLES),
         earliest=_choice(tables, "earliest", "1990-01-01"),

@@ -1,0 +1,268 @@
+"""An import: file by file, each in one transaction, with what was read and what was not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xlt import __version__
+from xlt.corpus import gate, store
+from xlt.corpus.duck import failed
+from xlt.corpus.importing import masks
+from xlt.corpus.importing.files import sha256, write_rejects
+from xlt.corpus.importing.gold import merge_gold, stage_gold
+from xlt.corpus.importing.inspect import inspect
+from xlt.corpus.importing.mapping import Column, load
+from xlt.corpus.importing.merge import complete_retweets, merge
+from xlt.corpus.importing.sources import Source, check, open_source
+from xlt.corpus.importing.staging import GOLD, OPTIONS, STAGED, Options, stage
+from xlt.corpus.secret import check_key, ensure_key
+from xlt.disk import refused
+from xlt.errors import UsageError, XltError
+from xlt.processes import alive
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from xlt.tasks.spec import Task
+
+
+@dataclass(frozen=True)
+class Labels:
+    """How gold labels come in."""
+
+    task: Task
+    coder: str = "imported"
+    """Who gave the labels of rows without a column `coder`."""
+
+
+@dataclass
+class Report:
+    """What came of one file."""
+
+    file: Path
+    mapping: str
+    rows: int = 0
+    added: int = 0
+    changed: int = 0
+    labels: int = 0
+    """Gold labels added or changed."""
+    rejected: int = 0
+    rejects_file: Path | None = None
+    notes: list[str] = field(default_factory=list)
+    error: XltError | None = None
+    """Why nothing of the file was read."""
+
+    @property
+    def unchanged(self) -> int:
+        """Posts that the corpus had already, just so."""
+        return max(0, self.rows - self.added - self.changed)
+
+
+@dataclass(frozen=True)
+class Import:
+    """What to import, where to, and how."""
+
+    files: Sequence[Path]
+    workspace: Path
+    corpus: Path
+    options: Options = field(default_factory=Options)
+    labels: Labels | None = None
+
+
+def run(job: Import, say: Callable[[str], None]) -> list[Report]:
+    """Import the files one after another. A file that can't be read is reported, and the others go on.
+
+    Raises UsageError when the command itself is wrong for a file, and XltError when the corpus can't be written.
+    """
+    if job.options.mapping:
+        load(job.options.mapping)
+    key = ensure_key(job.workspace)
+    store.ensure(job.corpus)
+    reports: list[Report] = []
+    with _scratch(job.workspace) as scratch:
+        for file in job.files:
+            try:
+                # Before the corpus is opened: looking through a packed file takes a while.
+                check(file)
+                report = _one(job, file, key, scratch)
+            except (UsageError, gate.CorpusLockedError):
+                raise
+            except XltError as error:
+                report = Report(file, "", error=error)
+            reports.append(report)
+            say_report(report, say)
+            for leftover in scratch.iterdir():
+                leftover.unlink()
+    _compare_columns(reports, say)
+    return reports
+
+
+@contextmanager
+def _scratch(workspace: Path) -> Iterator[Path]:
+    """A folder for repaired copies; what killed imports left is removed, since it holds texts."""
+    parent = workspace / ".xlt"
+    for old in parent.glob("import-*"):
+        number = old.name.rpartition("-")[2]
+        if number.isdecimal() and not alive(int(number)):
+            shutil.rmtree(old, ignore_errors=True)
+    folder = parent / f"import-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+    except OSError as error:
+        raise refused(folder, error) from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _one(job: Import, file: Path, key: bytes, scratch: Path) -> Report:
+    import duckdb
+
+    digest = sha256(file)
+    with gate.opened(job.corpus, write=True) as con:
+        masks.register(con)
+        masks.set_key(con, key)
+        wanted = [*job.options.columns.values(), *job.options.keep]
+        if job.options.labels:
+            wanted += [job.options.labels, *GOLD[1:]]
+        try:
+            source = open_source(con, file, scratch, job.options.mapping, job.options.encoding, wanted)
+            _need_text(source, file, job.options)
+            stage(con, source, job.options)
+        except duckdb.Error as error:
+            raise failed(f"{file} can't be read", error, "check that it is whole, or export it again") from None
+        report = Report(file, source.mapping.name)
+        rejects = list(source.rejects)
+        if job.labels:
+            rejects += stage_gold(con, str(file), job.labels.task, job.labels.coder)
+        has_ids = "id" in job.options.columns or any(
+            source.sql(path) for value in source.mapping.columns.get("id", ()) for path in value.paths
+        )
+        found = inspect(con, str(file), has_ids)
+        rejects += found.rejects
+        report.notes += found.notes
+        if found.rows and found.rows == len(found.rejects):
+            first = found.rejects[0].reason
+            raise XltError(f"None of the {found.rows:,} objects in {file} is a post ({first}); nothing was imported.")
+        report.notes += _notes(source, job.options)
+        _, cut = complete_retweets(con)
+        if cut:
+            report.notes.append(
+                f"{cut:,} retweets are cut (RT @user …): the file does not hold the posts that they repeat."
+            )
+        _commit(con, job, report, digest, len(rejects), key)
+    report.rejected = len(rejects)
+    report.rejects_file = write_rejects(file, rejects, job.workspace)
+    return report
+
+
+def _commit(con: DuckDBPyConnection, job: Import, report: Report, digest: str, rejected: int, key: bytes) -> None:
+    import duckdb
+
+    try:
+        con.execute("BEGIN")
+        check_key(con, key, job.workspace)
+        row = con.execute("SELECT coalesce(max(id), 0) + 1 FROM imports").fetchone()
+        number = int(row[0]) if row else 1
+        merged = merge(con, number, masks.keyed("platform || ':' || id"))
+        rows = con.execute(f"SELECT count(*) FROM {STAGED}").fetchone()
+        report.rows = int(rows[0]) if rows else 0
+        report.added, report.changed = merged.added, merged.changed
+        if job.labels:
+            report.labels = sum(merge_gold(con, job.labels.task))
+        con.execute(
+            "INSERT INTO imports VALUES (?, ?, ?, ?, now()::TIMESTAMP, ?, ?, ?, ?, ?)",
+            [
+                number,
+                str(report.file.resolve()),
+                digest,
+                report.mapping,
+                report.rows,
+                merged.added,
+                merged.changed,
+                rejected,
+                __version__,
+            ],
+        )
+        con.execute("COMMIT")
+    except duckdb.Error as error:
+        with suppress(duckdb.Error):
+            con.execute("ROLLBACK")
+        raise failed(f"{report.file} can't be imported", error, "nothing of it was kept, import it again") from None
+    except BaseException:
+        with suppress(duckdb.Error):
+            con.execute("ROLLBACK")
+        raise
+    if merged.reworded:
+        report.notes.append(f"{merged.reworded:,} posts have another text than before; the new one is kept.")
+    if merged.forgotten:
+        report.notes.append(f"{merged.forgotten:,} posts were left out: they were erased on request (xlt forget).")
+
+
+def _need_text(source: Source, file: Path, options: Options) -> None:
+    if "text" in options.columns:
+        return
+    column = source.mapping.columns["text"]
+    if any(source.sql(path) for value in column for path in value.paths):
+        return
+    wanted = ", ".join(dict.fromkeys(path.spelt for value in column for path in value.paths))
+    raise UsageError(
+        f"{file}: no column holds the text: xlt looks for {wanted}, and there are {', '.join(source.names)}; name it "
+        "with --text-column."
+    )
+
+
+def _notes(source: Source, options: Options) -> list[str]:
+    notes = []
+    if source.empty_pages:
+        notes.append(f"{source.empty_pages:,} pages hold no posts.")
+    if source.mapping.kind == "table":
+        used = {
+            path.steps[0].name.casefold() for column in _columns(source) for value in column for path in value.paths
+        }
+        used |= {name.casefold() for name in (*options.columns.values(), *options.keep, options.labels or "")}
+        used |= set(GOLD) if options.labels else set()
+        left = [name for name in source.names if name.casefold() not in used]
+        if left:
+            notes.append(f"Columns not kept: {', '.join(left)} (--keep NAME keeps one).")
+    return notes
+
+
+def _columns(source: Source) -> list[Column]:
+    return [*source.mapping.columns.values(), *source.mapping.extra.values()]
+
+
+def say_report(report: Report, say: Callable[[str], None]) -> None:
+    """Tell what came of a file: a line of counts, then what is odd about it."""
+    if report.error:
+        say(f"{report.file}: not read. {report.error}")
+        return
+    parts = [f"{report.added:,} new", f"{report.changed:,} changed", f"{report.unchanged:,} already there"]
+    if report.labels:
+        parts.append(f"{report.labels:,} labels")
+    if report.rejected:
+        parts.append(f"{report.rejected:,} rejected")
+    say(
+        f"{report.file}: {load(report.mapping).title if not report.mapping.endswith('.toml') else report.mapping}: "
+        + ", ".join(parts)
+        + "."
+    )
+    for note in report.notes:
+        say(f"  {note}")
+    if report.rejects_file:
+        say(f"  What was not read, and why: {report.rejects_file}")
+
+
+def _compare_columns(reports: Sequence[Report], say: Callable[[str], None]) -> None:
+    used = {report.mapping for report in reports if report.mapping}
+    if len(used) > 1:
+        say(f"The files have different layouts ({', '.join(sorted(used))}); each was read by its own.")
+
+
+__all__ = ["OPTIONS", "Import", "Labels", "Options", "Report", "run"]

@@ -1,0 +1,233 @@
+"""One file's posts as rows of `tweets`, in a temporary table `staged`, before they meet the corpus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from xlt.corpus.duck import quote, text
+from xlt.corpus.importing import dates, masks
+from xlt.corpus.importing.mapping import COLUMNS, Column, Value
+from xlt.corpus.importing.paths import Path, Step, parse
+from xlt.corpus.importing.sources import Source
+from xlt.corpus.readers import find_column
+from xlt.corpus.schema import text_key
+from xlt.languages import OLD_CODES, UNDETERMINED
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+STAGED = "staged"
+OPTIONS = {"text": "--text-column", "id": "--id-column", "lang_tag": "--lang-column", "created_at": "--date-column"}
+OPTIONS |= {"author": "--author-column"}
+GOLD = ("label", "coder", "coded_at", "codebook", "draw", "note")
+_COUNTS = ("likes", "reposts", "replies", "quotes")
+_LINKS = ("conversation", "reply_to", "retweet_of", "quote_of")
+_TEXTS = tuple(name for name in COLUMNS if name != "created_at")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user said about the files."""
+
+    mapping: str | None = None
+    platform: str | None = None
+    columns: dict[str, str] = field(default_factory=dict)
+    """Column of the corpus → column of the file, for those that are not found by name."""
+    keep: tuple[str, ...] = ()
+    """Further columns of the file that go into `extra`."""
+    keep_handles: bool = False
+    dates: str | None = None
+    encoding: str = "utf-8"
+    labels: str | None = None
+    """The column with gold labels."""
+
+
+def stage(con: DuckDBPyConnection, source: Source, options: Options) -> None:
+    """Fill `staged`: the columns of `tweets`, `gold_*`, `unread` (a date that was not understood), `skip`, `failed`.
+
+    Rows keep the file's order. Raises UsageError for a column that is not there.
+    """
+    mapping = source.mapping
+    raw = _raw(source, options)
+    platform = options.platform or mapping.platform
+    handle = "handle" if options.keep_handles else "NULL"
+    body = masks.plain("text", mapping.text_form)
+    quoted = masks.plain("quoted_text", mapping.text_form)
+    author, url = "author", "url"
+    if not options.keep_handles:
+        body, quoted = masks.masked(body, mapping.handles), masks.masked(quoted, mapping.handles)
+        author = f"CASE WHEN author IS NOT NULL THEN {masks.keyed(text(platform + ':') + ' || author')} END"
+        url = masks.masked_url("url")
+    words = f"SELECT * REPLACE ({body} AS text, {quoted} AS quoted_text) FROM ({raw})"
+    blank = "CASE WHEN regexp_matches({0}, '\\S') THEN {0} END"
+    own, cited = blank.format("text"), blank.format("quoted_text")
+    words = f"SELECT * REPLACE ({own} AS text, {cited} AS quoted_text) FROM ({words})"
+    # A column of times needs no reading.
+    time = "created_raw" if raw.find("::TIMESTAMP AS created_raw") >= 0 else dates.to_sql("created_raw")
+    words = f"SELECT *, {time} AS stamp FROM ({words})"
+    possible = f"(stamp >= {text(mapping.earliest)}::TIMESTAMP AND stamp < now()::TIMESTAMP + INTERVAL 2 DAY)"
+    lat, lon = "try_cast(latitude AS DOUBLE)", "try_cast(longitude AS DOUBLE)"
+    there = f"({lat} BETWEEN -90 AND 90 AND {lon} BETWEEN -180 AND 180)"
+    selected = [
+        "id",
+        f"{text(platform)} AS platform",
+        "text",
+        f"{text_key('text')} AS text_key",
+        "quoted_text",
+        f"CASE WHEN {possible} THEN stamp END AS created_at",
+        f"{_lang('lang_tag')} AS lang_tag",
+        f"{author} AS author",
+        *_LINKS,
+        "CASE WHEN regexp_full_match(country, '[A-Za-z]{2}') THEN upper(country) END AS country",
+        "coalesce(place, profile) AS place",
+        f"CASE WHEN place IS NOT NULL THEN 'place' WHEN {there} THEN 'coordinates' WHEN profile IS NOT NULL THEN "
+        "'profile' END AS place_source",
+        f"CASE WHEN {there} THEN {lat} END AS latitude",
+        f"CASE WHEN {there} THEN {lon} END AS longitude",
+        *(f"try_cast({name} AS BIGINT) AS {name}" for name in _COUNTS),
+        f"{url} AS url",
+        f"{_extra(source, options, handle)} AS extra",
+        f"CASE WHEN {possible} IS NOT TRUE THEN created_raw::VARCHAR END AS unread",
+        *(f"gold_{name}" for name in GOLD),
+        "skip",
+        "failed",
+    ]
+    con.execute(f"DROP TABLE IF EXISTS {STAGED}")
+    con.execute(f"CREATE TEMP TABLE {STAGED} AS SELECT {', '.join(selected)} FROM ({words})")
+    _understand_dates(con, mapping.earliest, options.dates)
+
+
+def _raw(source: Source, options: Options) -> str:
+    """The fields that the mapping names, as text."""
+    mapping = source.mapping
+    columns = dict(mapping.columns)
+    for name, given in options.columns.items():
+        columns[name] = named(source, given, OPTIONS[name])
+    selected = [f"{column_sql(source, columns.get(name, ())) or 'NULL::VARCHAR'} AS {name}" for name in _TEXTS]
+    selected[0] = f"trim({selected[0].removesuffix(' AS id')}) AS id"
+    selected.append(f"{_created(source, columns.get('created_at', ()))} AS created_raw")
+    extras = {**mapping.extra, **{name: named(source, name, "--keep") for name in options.keep}}
+    for number, column in enumerate(extras.values()):
+        selected.append(f"{column_sql(source, column) or 'NULL::VARCHAR'} AS extra_{number}")
+    selected += _gold(source, options)
+    selected.append(f"{_skip(source)} AS skip")
+    errors = [] if mapping.rows else [sql for path in mapping.errors if (sql := source.sql(path))]
+    selected.append(f"{'coalesce(' + ', '.join(errors) + ')' if errors else 'NULL::VARCHAR'} AS failed")
+    order = "" if source.ordered else " ORDER BY p.rowid"
+    return f"SELECT {', '.join(selected)} FROM {source.relation}{order if ' JOIN ' in source.relation else ''}"
+
+
+def named(source: Source, name: str, option: str) -> Column:
+    """A column of the file by its name; of pages, where there are no columns, a path. Raises UsageError."""
+    if not source.names:
+        return (Value(((parse(name),),)),)
+    found = find_column(source.names, name, (), option) or name
+    return (Value(((Path("", (Step(found),), found),),)),)
+
+
+def column_sql(source: Source, column: Column) -> str | None:
+    """SQL of a column of the mapping as text, null where it is empty; None when the file has nothing for it."""
+    found = [sql for value in column if (sql := _value(source, value))]
+    if not found:
+        return None
+    return found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
+
+
+def _value(source: Source, value: Value) -> str | None:
+    slots = [_slot(source, slot) for slot in value.slots]
+    result: str | None
+    if value.template is not None:
+        if None in slots:
+            return None
+        pieces: list[str] = []
+        for number, piece in enumerate(value.template.replace("}", "{").split("{")):
+            if number % 2:
+                pieces.append(str(slots[int(piece)]))
+            elif piece:
+                pieces.append(text(piece))
+        result = "(" + " || ".join(pieces) + ")"
+    elif value.join is not None:
+        present = [slot for slot in slots if slot]
+        result = f"nullif(concat_ws({text(value.join)}, {', '.join(present)}), '')" if present else None
+    else:
+        result = slots[0]
+    if result and value.when:
+        condition = _slot(source, value.when)
+        return f"(CASE WHEN {condition} IS NOT NULL THEN {result} END)" if condition else None
+    return result
+
+
+def _slot(source: Source, paths: tuple[Path, ...]) -> str | None:
+    void = "".join(f", {text(each)}" for each in source.mapping.void)
+    found = []
+    for path in paths:
+        sql = source.sql(path)
+        if sql:
+            found.append(f"(CASE WHEN {sql} NOT IN (''{void}) THEN {sql} END)" if void else f"nullif({sql}, '')")
+    if not found:
+        return None
+    return found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
+
+
+def _created(source: Source, column: Column) -> str:
+    """The date as text, or as it is when a Parquet column holds times."""
+    for value in column:
+        for path in (path for slot in value.slots for path in slot):
+            name = next((each for each in source.types if each.casefold() == path.steps[0].name.casefold()), None)
+            if name and dates.is_typed(source.types[name]):
+                return f"{quote(name)}::TIMESTAMP"
+    sql = column_sql(source, column)
+    return f"trim({sql})" if sql else "NULL::VARCHAR"
+
+
+def _lang(tag: str) -> str:
+    """SQL of languages.canonical; null where there is no tag."""
+    short = f"lower(regexp_extract({tag}, '^\\s*([A-Za-z]+)', 1))"
+    unknown = ", ".join(text(code) for code in sorted(UNDETERMINED))
+    old = " ".join(f"WHEN {text(code)} THEN {text(new)}" for code, new in OLD_CODES.items())
+    return (
+        f"(CASE WHEN {tag} IS NULL THEN NULL WHEN {short} IN ({unknown}) THEN 'und' "
+        f"ELSE CASE {short} {old} ELSE {short} END END)"
+    )
+
+
+def _extra(source: Source, options: Options, handle: str) -> str:
+    names = [*source.mapping.extra, *options.keep]
+    parts = [(name, f"extra_{number}") for number, name in enumerate(names)]
+    if options.keep_handles:
+        parts.append(("handle", handle))
+    if not parts:
+        return "NULL::JSON"
+    pairs = ", ".join(f"{text(name)}, {sql}" for name, sql in parts)
+    some = ", ".join(sql for _, sql in parts)
+    return f"(CASE WHEN coalesce({some}) IS NOT NULL THEN json_merge_patch('{{}}', json_object({pairs})) END)"
+
+
+def _gold(source: Source, options: Options) -> list[str]:
+    found = dict.fromkeys(GOLD, "NULL::VARCHAR")
+    if options.labels is not None:
+        for name in GOLD:
+            wanted = options.labels if name == "label" else None
+            column = wanted if not source.names else find_column(source.names, wanted, (name,), "--labels")
+            if column is not None:
+                found[name] = f"trim({column_sql(source, named(source, column, '--labels'))})"
+    return [f"{sql} AS gold_{name}" for name, sql in found.items()]
+
+
+def _skip(source: Source) -> str:
+    conditions = [f"{sql} IS NOT NULL" for path in source.mapping.skip if (sql := source.sql(path))]
+    conditions += [f"{source.sql(path) or 'NULL'} IS NULL" for path in source.mapping.need]
+    return "(" + " OR ".join(conditions) + ")" if conditions else "false"
+
+
+def _understand_dates(con: DuckDBPyConnection, earliest: str, given: str | None) -> None:
+    """Read dates whose order of day and month must be known first."""
+    order = dates.order_of(con, f"(SELECT unread FROM {STAGED} WHERE unread IS NOT NULL)", "unread", given)
+    if order is None:
+        return
+    read = dates.ordered_sql("unread", order)
+    con.execute(
+        f"UPDATE {STAGED} SET created_at = {read}, unread = NULL WHERE unread IS NOT NULL "
+        f"AND {read} BETWEEN {text(earliest)}::TIMESTAMP AND now()::TIMESTAMP + INTERVAL 2 DAY"
+    )
