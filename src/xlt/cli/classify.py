@@ -20,7 +20,8 @@ def classify(
     source: Annotated[
         list[str],
         typer.Argument(
-            help="Files (.parquet .csv .tsv .jsonl .json, also .gz .zst), a pattern, or - for JSONL on stdin."
+            help="Files (.parquet .csv .tsv .jsonl .json, also .gz .zst), a pattern, - for JSONL on stdin, or the word "
+            "corpus (or a .duckdb file)."
         ),
     ],
     model: Annotated[
@@ -33,7 +34,10 @@ def classify(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="Where to write: .parquet, .csv, .tsv or .jsonl. Default: beside the input."
+            "--output",
+            "-o",
+            help="Where to write: .parquet, .csv, .tsv or .jsonl. Default: beside the input; a corpus keeps the "
+            "predictions itself.",
         ),
     ] = None,
     langs: Annotated[
@@ -65,7 +69,8 @@ def classify(
     """Label tweets with a model, offline.
 
     Writes all input columns plus `predicted`, `confidence` and one probability per label, and a summary by language on
-    stderr. Stopped or killed, the same command goes on where it was.
+    stderr. Stopped or killed, the same command goes on where it was. A corpus gets its predictions at the end, and
+    only texts that this model has not classified yet are scored.
 
     Example: xlt classify tweets.csv --langs en,de -o labelled.parquet
     """
@@ -104,10 +109,10 @@ def classify(
         from xlt.engine.classify import classify as run
 
         outcome = run(job, narrator)
-        if request.to_stdout and outcome.complete and not job.shard:
+        if request.to_stdout and job.output and outcome.complete and not job.shard:
             _copy_to_stdout(job.output)
     if not quiet:
-        report(outcome, job, request.to_stdout)
+        (report_corpus if request.corpus else report)(outcome, job, request.to_stdout)
     if outcome.staged.rejected:
         raise typer.Exit(Exit.REJECTED_ROWS)
 
@@ -122,6 +127,12 @@ def parse_shard(given: str | None) -> tuple[int, int] | None:
     return int(left), int(right)
 
 
+def _report_part(outcome: Outcome, job: Job, then: str) -> str:
+    left = f"all blocks are done: run the command without --shard to {then}" if outcome.complete else None
+    part, parts = job.shard or (1, 1)
+    return f"Part {part} of {parts} is done; {left or 'other parts are missing'}."
+
+
 def report(outcome: Outcome, job: Job, to_stdout: bool) -> None:
     """Say what came out, on stderr."""
     from xlt.cli.narrate import stderr_console
@@ -130,12 +141,7 @@ def report(outcome: Outcome, job: Job, to_stdout: bool) -> None:
     console = stderr_console()
     staged = outcome.staged
     if job.shard:
-        left = (
-            "all blocks are done: run the command without --shard to write the output"
-            if outcome.complete
-            else ("other parts are missing")
-        )
-        console.print(f"Part {job.shard[0]} of {job.shard[1]} is done; {left}.", markup=False)
+        console.print(_report_part(outcome, job, "write the output"), markup=False)
         return
     console.print()
     seen = job.model.card.languages if job.model.card else ()
@@ -152,6 +158,35 @@ def report(outcome: Outcome, job: Job, to_stdout: bool) -> None:
     for wanted, name in renamed(job, staged.columns).items():
         console.print(f"The input has a column {wanted!r}; the new one is called {name!r}.", markup=False)
     if not to_stdout:
+        console.print(f"Written: {job.output}", markup=False)
+
+
+def report_corpus(outcome: Outcome, job: Job, to_stdout: bool = False) -> None:
+    """Say what the corpus has now, on stderr."""
+    from xlt.cli.narrate import stderr_console
+    from xlt.cli.tables import shares_table
+
+    console = stderr_console()
+    staged = outcome.staged
+    if job.shard:
+        console.print(_report_part(outcome, job, "merge the predictions"), markup=False)
+        return
+    if outcome.shares:
+        seen = job.model.card.languages if job.model.card else ()
+        console.print()
+        console.print(shares_table(outcome.shares, job.task, seen))
+        console.print()
+    known = f", {staged.known:,} known before" if staged.known else ""
+    console.print(f"{staged.rows:,} tweets, {staged.distinct:,} new distinct texts{known}.", markup=False)
+    if staged.without_text:
+        console.print(f"{staged.without_text:,} tweets have no text and get no prediction.", markup=False)
+    if outcome.cut:
+        console.print(f"{outcome.cut:,} texts were longer than {job.task.max_text_tokens} tokens and were cut.")
+    if outcome.pending:
+        console.print(outcome.pending, markup=False)
+        return
+    console.print(f"In the corpus as run {outcome.run.name}.", markup=False)
+    if job.output:
         console.print(f"Written: {job.output}", markup=False)
 
 

@@ -16,11 +16,13 @@ from xlt.backends.base import Precision
 from xlt.cards.registry import default_name, find
 from xlt.corpus.readers import kind_of
 from xlt.corpus.stage import Selection
+from xlt.corpus.store import corpus_path
 from xlt.engine.job import Job
 from xlt.errors import Interrupted, UsageError, XltError
 from xlt.tasks.load import load_task
 
 STDIN = "-"
+CORPUS = "corpus"
 LABELLED_STDIN = ".labelled.jsonl"
 _SUFFIX = {"parquet": ".parquet", "csv": ".csv", "tsv": ".tsv", "jsonl": ".jsonl", "json": ".jsonl"}
 
@@ -48,6 +50,16 @@ class Request:
     workspace: Path = Path()
 
     @property
+    def corpus(self) -> Path | None:
+        """The corpus to classify, if it is one: the workspace's own, or a file ending in .duckdb."""
+        named = [source for source in self.sources if source == CORPUS or source.lower().endswith(".duckdb")]
+        if not named:
+            return None
+        if len(self.sources) > 1:
+            raise UsageError("A corpus can't be mixed with other sources; classify them one after the other.")
+        return corpus_path(self.workspace) if named[0] == CORPUS else Path(named[0]).expanduser()
+
+    @property
     def to_stdout(self) -> bool:
         """Whether the labelled rows go to stdout: they do when the tweets come from stdin."""
         return self.sources == (STDIN,) and self.output is None
@@ -73,9 +85,13 @@ def build(request: Request) -> Iterator[Job]:
 
 
 def _job(request: Request, spooled: Path | None) -> Job:
-    files = (spooled,) if spooled else expand(request.sources)
     # Before the model, so that a mistake in the file's name is told at once.
-    output = request.output or _beside(files, spooled, request)
+    corpus = _corpus(request)
+    files: tuple[Path, ...] = ()
+    output = request.output
+    if corpus is None:
+        files = (spooled,) if spooled else expand(request.sources)
+        output = output or _beside(files, spooled, request)
     backend = choose(request.backend)
     name = request.model or default_name(request.workspace, backend.name)
     model = find(name, backend=backend.name, workspace=request.workspace)
@@ -89,6 +105,7 @@ def _job(request: Request, spooled: Path | None) -> Job:
             where=request.where,
             limit=request.limit,
             encoding=request.encoding,
+            corpus=corpus,
         ),
         output=output,
         task=task,
@@ -101,6 +118,19 @@ def _job(request: Request, spooled: Path | None) -> Job:
         batch_tokens=request.batch_tokens,
         shard=request.shard,
     )
+
+
+def _corpus(request: Request) -> Path | None:
+    corpus = request.corpus
+    if corpus is None:
+        return None
+    if not corpus.exists():
+        raise UsageError(f"There is no corpus {corpus}; make one with xlt import FILE.")
+    given = {"--text-column": request.text_column, "--lang-column": request.lang_column}
+    for option, value in given.items():
+        if value is not None:
+            raise UsageError(f"{option} is for files; the corpus has the columns text and lang.")
+    return corpus
 
 
 def expand(sources: tuple[str, ...]) -> tuple[Path, ...]:

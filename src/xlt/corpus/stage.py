@@ -38,6 +38,8 @@ class Selection:
     where: str | None = None
     limit: int | None = None
     encoding: str = "utf-8"
+    corpus: Path | None = None
+    """A corpus file instead of files; its columns are those of the table `tweets`."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Staged:
     text_column: str
     lang_column: str | None
     columns: tuple[str, ...]
+    known: int = 0
+    """Of a corpus: distinct texts that an earlier command of this run has classified; not among `distinct`."""
 
 
 def text_key(normalised: str) -> bytes:
@@ -85,7 +89,9 @@ def stage(selection: Selection, folder: Path, normalise: Callable[[str], str]) -
         except duckdb.Error as error:
             raise _query_error(selection, error) from None
         try:
-            distinct, blocks = _write_texts(con, text_column, folder, normalise)
+            text = duck.quote(text_column)
+            found = f"(SELECT DISTINCT {text} FROM read_parquet({duck.text(folder / ROWS)})) WHERE {text} IS NOT NULL"
+            distinct, blocks = write_texts(con, f"SELECT {text}, md5({text}) FROM {found}", folder, normalise)
             empty = _without_text(con, text_column, folder)
         except duckdb.Error as error:
             raise duck.failed("The texts can't be prepared", error, "run the same command again") from None
@@ -147,27 +153,29 @@ def _write_rows(
     selection: Selection,
     target: Path,
 ) -> int:
-    conditions: list[str] = []
-    if selection.langs:
-        if lang_column is None:
-            raise UsageError(
-                f"--langs needs a column with the language, and there are {', '.join(columns)}; name it with "
-                "--lang-column."
-            )
-        tags = [tag for lang in selection.langs for tag in spellings(lang)]
-        bare = f"lower(regexp_extract({duck.quote(lang_column)}::VARCHAR, '^[A-Za-z]*'))"
-        conditions.append(f"{bare} IN ({', '.join(duck.text(tag) for tag in tags)})")
-    if selection.where:
-        conditions.append(f"({selection.where}\n)")
-    query = f"SELECT {select_list(columns)} FROM {union(list(readables))}"
-    if conditions:
-        query += " WHERE " + " AND ".join(conditions)
-    if selection.limit is not None:
-        query += f" LIMIT {int(selection.limit)}"
+    if selection.langs and lang_column is None:
+        raise UsageError(
+            f"--langs needs a column with the language, and there are {', '.join(columns)}; name it with --lang-column."
+        )
+    language = duck.quote(lang_column) if lang_column else "NULL"
+    query = f"SELECT {select_list(columns)} FROM {union(list(readables))}{conditions(selection, language)}"
     query = f"SELECT * REPLACE ({duck.quote(text_column)}::VARCHAR AS {duck.quote(text_column)}) FROM ({query})"
     con.execute(f"COPY ({query}) TO {duck.text(target)} (FORMAT parquet, COMPRESSION zstd)")
     row = con.execute(f"SELECT count(*) FROM read_parquet({duck.text(target)})").fetchone()
     return int(row[0]) if row else 0
+
+
+def conditions(selection: Selection, language: str) -> str:
+    """The WHERE and LIMIT of a selection; `language` is the SQL of a row's language."""
+    found: list[str] = []
+    if selection.langs:
+        tags = [tag for lang in selection.langs for tag in spellings(lang)]
+        bare = f"lower(regexp_extract({language}::VARCHAR, '^[A-Za-z]*'))"
+        found.append(f"{bare} IN ({', '.join(duck.text(tag) for tag in tags)})")
+    if selection.where:
+        found.append(f"({selection.where}\n)")
+    sql = " WHERE " + " AND ".join(found) if found else ""
+    return sql if selection.limit is None else f"{sql} LIMIT {int(selection.limit)}"
 
 
 def _nothing_selected(
@@ -201,36 +209,38 @@ def _query_error(selection: Selection, error: Exception) -> XltError:
     return duck.failed(f"{names} can't be read", error, "check that it is whole, or export it again")
 
 
-def _write_texts(
-    con: DuckDBPyConnection, text_column: str, folder: Path, normalise: Callable[[str], str]
+def write_texts(
+    con: DuckDBPyConnection, texts: str, folder: Path, normalise: Callable[[str], str], known: str | None = None
 ) -> tuple[int, int]:
-    """Distinct raw texts, each with the key of what it becomes; then distinct keys, assigned to blocks."""
+    """Write JOIN and TEXTS: names of raw texts with the key of what they become, and distinct keys in blocks.
+
+    `texts` is a query that gives raw texts, each once, with a name; `known` one that gives keys that need no scoring.
+    A text of which nothing is left has no key. Returns how many texts are to be scored, and blocks.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    text = duck.quote(text_column)
-    rows, keyed = folder / ROWS, folder / "scratch" / "keyed.parquet"
+    keyed = folder / "scratch" / "keyed.parquet"
     schema = pa.schema({"raw": pa.string(), "key": pa.binary(16), "text": pa.string()})
-    result = con.execute(
-        f"SELECT {text}, md5({text}) FROM (SELECT DISTINCT {text} FROM read_parquet({duck.text(rows)})) "
-        f"WHERE {text} IS NOT NULL"
-    )
+    result = con.execute(texts)
     with pq.ParquetWriter(keyed, schema, compression="zstd") as writer:
         while batch := result.fetchmany(_FETCH):
-            known = [(digest, normalise(raw)) for raw, digest in batch]
-            kept = [(digest, final) for digest, final in known if final]
-            columns = [[digest for digest, _ in kept], [text_key(final) for _, final in kept], [t for _, t in kept]]
+            final = [normalise(raw) or None for raw, _ in batch]
+            columns = [[name for _, name in batch], [each and text_key(each) for each in final], final]
             arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
     source = f"read_parquet({duck.text(keyed)})"
     con.execute(f"COPY (SELECT raw, key FROM {source}) TO {duck.text(folder / JOIN)} (FORMAT parquet)")
-    row = con.execute(f"SELECT count(DISTINCT key) FROM {source}").fetchone()
+    fresh = f"(SELECT * FROM {source} WHERE key IS NOT NULL)"
+    if known:
+        fresh = f"(SELECT f.* FROM {fresh} f ANTI JOIN ({known}) k ON f.key = k.key)"
+    row = con.execute(f"SELECT count(DISTINCT key) FROM {fresh}").fetchone()
     distinct = int(row[0]) if row else 0
     blocks = -(-distinct // block_texts(distinct))
     # The first eight bytes of the key, as `block_of` reads them.
     number = "('0x' || left(hex(key), 16))::UBIGINT"
     con.execute(
-        f"COPY (SELECT key, any_value(text) AS text, ({number} % {max(blocks, 1)})::INTEGER AS block FROM {source} "
+        f"COPY (SELECT key, any_value(text) AS text, ({number} % {max(blocks, 1)})::INTEGER AS block FROM {fresh} "
         f"GROUP BY key ORDER BY block, key) TO {duck.text(folder / TEXTS)} "
         f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384)"
     )
@@ -252,7 +262,8 @@ def _without_text(con: DuckDBPyConnection, text_column: str, folder: Path) -> li
     text = duck.quote(text_column)
     rows = con.execute(
         f"SELECT r.file_row_number + 1 FROM read_parquet({duck.text(folder / ROWS)}, file_row_number=true) r "
-        f"ANTI JOIN read_parquet({duck.text(folder / JOIN)}) j ON md5(r.{text}) = j.raw ORDER BY 1"
+        f"ANTI JOIN (SELECT raw FROM read_parquet({duck.text(folder / JOIN)}) WHERE key IS NOT NULL) j "
+        f"ON md5(r.{text}) = j.raw ORDER BY 1"
     ).fetchall()
     return [number for (number,) in rows]
 

@@ -7,10 +7,14 @@ import time
 from pathlib import Path
 
 from xlt import backends
+from xlt.backends.base import Backend
 from xlt.cards.tokenizer import load_tokenizer
-from xlt.corpus.stage import sample_texts, stage
-from xlt.engine.classify import BUDGET_SAMPLE, measure_budget
+from xlt.corpus.rounds import rounds
+from xlt.corpus.rounds import stage as stage_corpus
+from xlt.corpus.stage import Staged, sample_texts, stage
+from xlt.engine.blocks import BUDGET_SAMPLE, measure_budget
 from xlt.engine.job import Job, Listener, Plan
+from xlt.engine.run import find_run
 from xlt.engine.score import Classifier
 from xlt.errors import XltError
 from xlt.tasks.render import Renderer
@@ -25,10 +29,13 @@ def make_plan(job: Job, listener: Listener) -> Plan:
     backend = backends.choose(job.backend)
     with tempfile.TemporaryDirectory(prefix="xlt-plan-") as name:
         folder = Path(name)
-        listener.say(f"Reading {', '.join(path.name for path in job.selection.files[:3])} …")
-        staged = stage(job.selection, folder, job.task.normalise)
-        texts = sample_texts(folder, TOKEN_SAMPLE)
+        staged = _stage(job, backend, folder, listener)
+        texts = sample_texts(folder, TOKEN_SAMPLE) if staged.distinct else []
     if not texts:
+        if staged.known:
+            raise XltError(
+                f"There is nothing to classify: this model has classified all {staged.known:,} texts before."
+            )
         raise XltError(f"There is nothing to classify: of {staged.rows:,} rows none has a text.")
     tokenizer = load_tokenizer(job.model.files)
     scorer = backend.load(job.model.files, device=job.device, precision=job.precision, threads=job.threads)
@@ -55,6 +62,16 @@ def make_plan(job: Job, listener: Listener) -> Plan:
         )
     finally:
         scorer.close()
+
+
+def _stage(job: Job, backend: Backend, folder: Path, listener: Listener) -> Staged:
+    if job.selection.corpus is None:
+        listener.say(f"Reading {', '.join(path.name for path in job.selection.files[:3])} …")
+        return stage(job.selection, folder, job.task.normalise)
+    listener.say(f"Reading {job.selection.corpus} …")
+    run = find_run(job, backend.name)
+    before = [each for each in rounds(run.path) if each.complete] if run else []
+    return stage_corpus(job.selection, folder, job.task.normalise, before)
 
 
 def _rate(classifier: Classifier, texts: list[str]) -> float:

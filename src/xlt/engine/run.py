@@ -12,6 +12,7 @@ from typing import Any
 
 from xlt import __version__
 from xlt.backends.base import Loaded
+from xlt.corpus.rounds import rounds
 from xlt.corpus.stage import JOIN, ROWS, TEXTS, Staged
 from xlt.disk import write_json
 from xlt.engine.job import Job
@@ -60,7 +61,7 @@ class RunFolder:
     def drop_if_empty(self) -> None:
         """Remove the folder of a command that failed before it had staged anything; others may be at work in it."""
         locks = {path.name for path in self.path.glob("*.pid")}
-        if not locks and self.record.get("staged") is None:
+        if not locks and self.record.get("staged") is None and not rounds(self.path):
             shutil.rmtree(self.path, ignore_errors=True)
 
     def tidy(self) -> None:
@@ -75,7 +76,7 @@ class RunFolder:
 def identity(job: Job, backend: str) -> dict[str, Any]:
     """Everything that decides a run's predictions. Where the output goes is not part of it."""
     selection = job.selection
-    return {
+    how = {
         "xlt": __version__,
         "model": job.model.hash,
         "task": job.task.hash,
@@ -84,6 +85,12 @@ def identity(job: Job, backend: str) -> dict[str, Any]:
         "precision": job.precision,
         "threads": job.threads,
         "batch_tokens": job.batch_tokens,
+    }
+    if selection.corpus is not None:
+        # Not which tweets: a run over a corpus grows with it, and every text is scored once.
+        return {**how, "corpus": selection.corpus.name}
+    return {
+        **how,
         "files": [_stamp(path) for path in selection.files],
         "text_column": selection.text_column,
         "lang_column": selection.lang_column,
@@ -99,18 +106,30 @@ def _stamp(path: Path) -> list[str | int]:
     return [str(path.resolve()), status.st_size, status.st_mtime_ns]
 
 
-def open_run(job: Job, backend: str) -> RunFolder:
-    """The run folder that this command began before, or a new one."""
-    what = identity(job, backend)
+def _fingerprint(what: dict[str, Any]) -> str:
     packed = json.dumps(what, sort_keys=True, ensure_ascii=False)
-    fingerprint = hashlib.sha256(packed.encode()).hexdigest()[:16]
-    runs = job.workspace / "runs"
-    for path in sorted(runs.glob(f"*-{fingerprint[:8]}")):
+    return hashlib.sha256(packed.encode()).hexdigest()[:16]
+
+
+def find_run(job: Job, backend: str) -> RunFolder | None:
+    """The run folder that this command began before."""
+    fingerprint = _fingerprint(identity(job, backend))
+    for path in sorted(job.runs.glob(f"*-{fingerprint[:8]}")):
         run = RunFolder(path)
         if (path / "run.json").is_file() and run.record.get("fingerprint") == fingerprint:
             return run
+    return None
+
+
+def open_run(job: Job, backend: str) -> RunFolder:
+    """The run folder that this command began before, or a new one."""
+    found = find_run(job, backend)
+    if found:
+        return found
+    what = identity(job, backend)
+    fingerprint = _fingerprint(what)
     now = datetime.now().astimezone()
-    path = runs / f"{now:%Y-%m-%d}-{fingerprint[:8]}"
+    path = job.runs / f"{now:%Y-%m-%d}-{fingerprint[:8]}"
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -129,7 +148,7 @@ def open_run(job: Job, backend: str) -> RunFolder:
             "languages": list(job.model.card.languages) if job.model.card else [],
         },
         "task": {"name": job.task.name, "version": job.task.version, "hash": job.task.hash, "labels": job.task.names},
-        "output": str(job.output),
+        "output": str(job.output) if job.output else None,
         "complete": False,
     }
     write_json(path / "run.json", record)
