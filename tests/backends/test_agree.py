@@ -58,6 +58,7 @@ def test_gguf_files(stored: str, tmp_path: Path) -> None:
     assert_agreement(write_gguf(tmp_path / "model.gguf", folder, stored=stored))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", get_args(Family))
 def test_real_tweets_in_twelve_languages(family: Family, tmp_path: Path, shared_data: Path) -> None:
     model = write_model(tmp_path / "model", family=family)

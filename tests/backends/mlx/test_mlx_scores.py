@@ -33,6 +33,7 @@ def test_quantised_weights_score_as_stock_mlx_lm(bits: int, tied: bool, tmp_path
     assert np.abs(found - by_mlx_lm(tmp_path / "model")).max() > 1e-3  # it was the quantised ones that ran
 
 
+@pytest.mark.slow
 def test_real_tweets_in_twelve_languages_score_as_stock_libraries(llama: Path, shared_data: Path) -> None:
     prompt, texts = real_tweets(shared_data, train_tokenizer(), each=2)
     found = score(load("mlx", llama), texts, prompt, size=9)
