@@ -173,7 +173,9 @@ def test_first_call_installs_and_later_calls_start_at_once(project: Path, tmp_pa
     assert tested.stdout.startswith(f"called {project} ")
     assert "what its tests need" in tested.stderr
     assert call(xlt).stderr == ""
-    assert call(project / "scripts" / "test").stderr == ""
+    whole = call(project / "scripts" / "test")
+    assert_ran(whole, "-n", "2")
+    assert whole.stderr == ""
     # Other dependencies: installed again, extras kept.
     (project / "constraints.txt").write_text("# changed\n")
     assert "Installed in" in call(xlt).stderr
