@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xlt.cards.safetensors_header import Tensor, read_header
 from xlt.errors import XltError
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """One tensor of a safetensors file, as its header gives it."""
-
-    dtype: str
-    """`F32`, `BF16`, `F16`, `U32`, …"""
-    shape: tuple[int, ...]
-    bytes: int
-
-    @property
-    def size(self) -> int:
-        """Numbers in it."""
-        return math.prod(self.shape)
-
-    @property
-    def floating(self) -> bool:
-        """Whether it holds numbers that a change of precision changes."""
-        return self.dtype in ("F64", "F32", "F16", "BF16")
 
 
 def go_offline() -> None:
@@ -94,10 +73,11 @@ def weight_files(folder: Path, name: str) -> list[Path]:
 
 def read_headers(files: list[Path], name: str) -> dict[str, Tensor]:
     """All tensors of some safetensors files by name. Raises XltError for a file that is damaged or cut short."""
-    tensors: dict[str, Tensor] = {}
-    for file in files:
-        tensors.update(_header(file, name))
-    return tensors
+
+    def broken(reason: str) -> XltError:
+        return XltError(f"Model {name!r} can't be read: {reason}; download or copy it again.")
+
+    return {key: tensor for file in files for key, tensor in read_header(file, broken).items()}
 
 
 def free_memory() -> int:
@@ -140,32 +120,6 @@ def peak_resident() -> int:
 def amount(size: int) -> str:
     """Bytes for people: `6.4 GB`, `12 MB`."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(1, round(size / 1e6))} MB"
-
-
-def _header(file: Path, name: str) -> dict[str, Tensor]:
-    damaged = XltError(f"Model {name!r} can't be read: {file} is damaged or cut short; download or copy it again.")
-    try:
-        size = file.stat().st_size
-        with file.open("rb") as opened:
-            length = int.from_bytes(opened.read(8), "little")
-            if size < 8 or length > size - 8:
-                raise damaged
-            header = json.loads(opened.read(length))
-        header.pop("__metadata__", None)
-        tensors = {
-            key: Tensor(
-                value["dtype"], tuple(map(int, value["shape"])), value["data_offsets"][1] - value["data_offsets"][0]
-            )
-            for key, value in header.items()
-        }
-        end = max((value["data_offsets"][1] for value in header.values()), default=0)
-    except OSError as error:
-        raise XltError(f"Model {name!r} can't be read: {file}: {(error.strerror or str(error)).lower()}.") from None
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-        raise damaged from None
-    if size != 8 + length + end:
-        raise damaged
-    return tensors
 
 
 def _no_weights(folder: Path, name: str) -> XltError:

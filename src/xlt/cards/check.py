@@ -9,12 +9,11 @@ import contextlib
 import importlib.util
 import json
 import re
-import struct
 from pathlib import Path
 from typing import Any
 
+from xlt.cards import gguf_header, safetensors_header
 from xlt.cards.files import Format
-from xlt.cards.gguf_header import read_header
 from xlt.errors import XltError
 
 INDEX = "model.safetensors.index.json"
@@ -80,7 +79,7 @@ def check_adapter(folder: Path, name: str, remedy: str) -> dict[str, Any]:
 
 def check_gguf(path: Path, name: str, remedy: str) -> None:
     """Check that a GGUF file is as long as its header says. Raises XltError in one sentence."""
-    short = read_header(path).end() - path.stat().st_size
+    short = gguf_header.read_header(path).end() - path.stat().st_size
     if short > 0:
         raise _Broken(name, remedy)(f"{path} is cut short, {short} bytes are missing")
 
@@ -156,23 +155,9 @@ def _refuse_pickles(folder: Path, name: str) -> None:
 
 
 def _check_safetensors(path: Path, broken: _Broken) -> None:
-    """The file is as long as its header says; the header is 8 bytes of length, then JSON with every tensor's place."""
     if not _whole(path):
         raise broken(f"{path} is missing or empty")
-    size = path.stat().st_size
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > size - 8:
-                raise broken(f"{path} is cut short within its header")
-            header = json.loads(file.read(length))
-        end = max((entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"), default=0)
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError, IndexError):
-        raise broken(f"{path} is damaged or no safetensors file") from None
-    except OSError as error:
-        raise broken(f"{path} can't be read, {(error.strerror or str(error)).lower()}") from None
-    if (missing := 8 + length + end - size) > 0:
-        raise broken(f"{path} is cut short, {missing} bytes are missing")
+    safetensors_header.read_header(path, broken)
 
 
 def _whole(path: Path) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from xlt.backends.base import Device, Loaded, Precision, Scorer
-from xlt.backends.common import Tensor, check_memory, read_config, read_headers, weight_files
+from xlt.backends.common import check_memory, read_config, read_headers, weight_files
 from xlt.backends.mlx import device as devices
 from xlt.backends.mlx.config import completed, max_tokens, shape_of
 from xlt.cards.files import ModelFiles
+from xlt.cards.safetensors_header import Tensor
 from xlt.errors import UsageError, XltError
 
 _BYTES: dict[Precision, int] = {"fp32": 4, "bf16": 2, "fp16": 2}

@@ -8,13 +8,14 @@ import torch
 from torch import nn
 
 from xlt.backends.base import Precision
-from xlt.backends.common import Tensor, check_memory, read_config, read_headers, weight_files
+from xlt.backends.common import check_memory, read_config, read_headers, weight_files
 from xlt.backends.torch.adapter import merge
 from xlt.backends.torch.devices import DTYPES, free_memory
 from xlt.backends.torch.gguf import first_line, load_gguf
 from xlt.cards.check import check_gguf
 from xlt.cards.files import ModelFiles
 from xlt.cards.gguf_header import read_header
+from xlt.cards.safetensors_header import Tensor
 from xlt.errors import XltError
 
 CPU = torch.device("cpu")
