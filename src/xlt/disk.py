@@ -28,13 +28,18 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         raise
 
 
-def write_text(path: Path, content: str) -> None:
-    """Write a text file, whole or not at all."""
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all."""
 
     def write(aside: Path) -> None:
-        aside.write_text(content, encoding="utf-8")
+        aside.write_bytes(content)
 
     write_whole(path, write)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a text file in UTF-8 with the line ends that it has, whole or not at all."""
+    write_bytes(path, content.encode("utf-8"))
 
 
 def write_json(path: Path, content: Any) -> None:

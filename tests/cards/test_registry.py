@@ -259,7 +259,7 @@ INDEX = "model.safetensors.index.json"
         (SHARD, empty, f"{SHARD} is missing or empty"),
         (SHARD, cut, f"{SHARD} is cut short, 1 bytes are missing"),
         (SHARD, lambda path: path.write_bytes(path.read_bytes()[:100]), f"{SHARD} is cut short within its header"),
-        (SHARD, lambda path: path.write_bytes(path.read_bytes()[:5]), f"{SHARD} is damaged"),
+        (SHARD, lambda path: path.write_bytes(path.read_bytes()[:5]), f"{SHARD} is cut short within its header"),
         (SHARD, rubbish, f"{SHARD} is cut short within its header"),
         (INDEX, rubbish, f"{INDEX} is no valid JSON"),
         (INDEX, lambda path: path.write_text("{}"), f"{INDEX} names no files"),

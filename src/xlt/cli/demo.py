@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from xlt.disk import write_whole
+from xlt.disk import write_bytes
 from xlt.errors import XltError
 
 
@@ -49,13 +49,8 @@ def _unpack(sample: Path, folder: Path) -> Path:
     tweets = folder / "tweets.parquet"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not tweets.exists():
-            packed = sample.read_bytes()
-            write_whole(tweets, lambda aside: _write(aside, packed))
     except OSError as error:
         raise XltError(f"The folder {folder} can't be made: {(error.strerror or str(error)).lower()}.") from None
+    if not tweets.exists():
+        write_bytes(tweets, sample.read_bytes())
     return tweets
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
