@@ -213,8 +213,8 @@ def _damage(path: Path, error: BaseException) -> XltError | None:
     message = str(error)
     if any(sign in message for sign in ("read enough bytes", "Corrupt", "orrupted", "checksum")):
         return XltError(
-            f"The corpus {path} is damaged ({duck.sentence(Exception(message))}): it was perhaps cut short by a full "
-            "disk; restore it from a copy, or move it away, import the files again and run xlt runs merge."
+            f"The corpus {path} is damaged, perhaps cut short by a full disk; restore it from a copy, or move it away, "
+            "import the files again and run xlt runs merge."
         )
     if "No space left" in message or "File too large" in message:
         return XltError(f"The corpus {path} can't be written: the disk is full; free some space and try again.")

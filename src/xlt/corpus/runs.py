@@ -6,6 +6,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from xlt.corpus.stage import JOIN, Selection
 from xlt.corpus.store import runs_folder
 from xlt.disk import write_whole
 from xlt.errors import XltError
+from xlt.locks import hold
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -190,14 +192,16 @@ def catch_up(corpus: Path, patience: float = 0.0) -> tuple[list[Merged], str | N
 def remove(corpus: Path, run: str) -> int:
     """Remove a run's predictions from the corpus and then its folder; how many predictions there were."""
     gone = 0
-    if corpus.exists():
-        with gate.opened(corpus, write=True) as con:
-            con.execute("BEGIN")
-            gone = _count(con, run)
-            con.execute("DELETE FROM predictions WHERE run = ?", [run])
-            con.execute("DELETE FROM runs WHERE id = ?", [run])
-            con.execute("COMMIT")
-    shutil.rmtree(runs_folder(corpus) / run, ignore_errors=True)
+    folder = runs_folder(corpus) / run
+    with hold(folder / "run.lock", f"The run {folder}") if folder.is_dir() else nullcontext():
+        if corpus.exists():
+            with gate.opened(corpus, write=True) as con:
+                con.execute("BEGIN")
+                gone = _count(con, run)
+                con.execute("DELETE FROM predictions WHERE run = ?", [run])
+                con.execute("DELETE FROM runs WHERE id = ?", [run])
+                con.execute("COMMIT")
+        shutil.rmtree(folder, ignore_errors=True)
     return gone
 
 

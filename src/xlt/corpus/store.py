@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 from xlt.corpus import duck, schema
-from xlt.disk import refused
 from xlt.errors import UsageError, XltError
 from xlt.locks import hold
 
@@ -38,17 +37,19 @@ def ensure(path: Path) -> bool:
         raise UsageError(f"There is no folder {path.parent} to make the corpus {path.name} in.")
     if path.suffix.lower() != ".duckdb":
         raise UsageError(f"{path}: the name of a corpus must end in .duckdb.")
-    with hold(path.parent / ".xlt" / f"{path.stem}.lock", f"The corpus {path}", wait=True):
-        if path.exists():
-            return False
-        aside = path.with_name(f".{path.stem}.{os.getpid()}.part")
-        try:
-            _make(aside)
-            aside.rename(path)
-        except OSError as error:
-            raise refused(path, error) from None
-        finally:
-            aside.unlink(missing_ok=True)
+    try:
+        with hold(path.parent / ".xlt" / f"{path.stem}.lock", f"The corpus {path}", wait=True):
+            if path.exists():
+                return False
+            aside = path.with_name(f".{path.stem}.{os.getpid()}.part")
+            try:
+                _make(aside)
+                aside.rename(path)
+            finally:
+                aside.unlink(missing_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise XltError(f"The corpus {path} can't be made: {reason}; choose another folder or mend that.") from None
     return True
 
 
