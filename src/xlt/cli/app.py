@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from xlt import __version__
-from xlt.cli import classify, demo, doctor, models, tasks
+from xlt.cli import breakdown, classify, demo, detect, doctor, models, query, runs, tasks
 
 app = typer.Typer(
     name="xlt",
@@ -35,6 +35,10 @@ def options(
 
 app.command("demo")(demo.demo)
 app.command("classify")(classify.classify)
+app.command("detect")(detect.detect)
+app.command("breakdown")(breakdown.breakdown)
+app.command("query")(query.query)
+app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")
 app.add_typer(tasks.app, name="tasks")
 app.command("doctor")(doctor.doctor)

@@ -65,6 +65,8 @@ def breakdown(
 
     _check(con, source, question)
     dimensions = [dimension(name, source.columns, question.zone) for name in question.by]
+    if len({each.name for each in dimensions}) < len(dimensions):
+        raise UsageError(f"--by {','.join(question.by)} names a column twice.")
     try:
         return _answer(con, source, question, dimensions, groups_of(groups, labels), tuple(labels))
     except (duckdb.BinderException, duckdb.ParserException, duckdb.ConversionException) as error:
@@ -95,8 +97,6 @@ def _check(con: DuckDBPyConnection, source: Labelled, question: Question) -> Non
         raise UsageError("--unit texts needs a column with the text; name it with --text-column.")
     if question.langs and columns.lang is None:
         raise UsageError("--langs needs a column with the language; name it with --lang-column.")
-    if len({name.strip().casefold() for name in question.by}) < len(question.by):
-        raise UsageError(f"--by {','.join(question.by)} names a column twice.")
     known = con.execute("SELECT count(*) FROM pg_timezone_names() WHERE name = ?", [question.zone]).fetchone()
     if not (known and known[0]):
         raise UsageError(f"--tz {question.zone}: there is no such time zone; write one such as UTC or Europe/Berlin.")

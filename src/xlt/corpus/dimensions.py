@@ -114,9 +114,11 @@ def filled(dimensions: Sequence[Dimension], keys: Sequence[Cell]) -> tuple[list[
     if not starts or period is None:
         return list(keys), True
     others = list(dict.fromkeys((*key[:at], *key[at + 1 :]) for key in keys))
-    spans = list(_periods(min(starts), max(starts), period))
-    if len(times) > 1 or len(spans) * len(others) > MOST_FILLED:
+    first, last = min(starts), max(starts)
+    about = (last - first).days // {"day": 1, "week": 7, "month": 28, "year": 365}[period] + 1
+    if len(times) > 1 or about * len(others) > MOST_FILLED:
         return list(keys), False
+    spans = list(_periods(first, last, period))
     undated = {(*key[:at], *key[at + 1 :]) for key in keys if key[at] is None}
 
     def with_undated(other: Cell) -> list[Cell]:
@@ -132,9 +134,12 @@ def filled(dimensions: Sequence[Dimension], keys: Sequence[Cell]) -> tuple[list[
 
 
 def _periods(first: date, last: date, period: Period) -> Iterator[date]:
+    """Both ends included; nothing beyond `last` is computed, which may be the calendar's end."""
     current = first
-    while current <= last:
+    while True:
         yield current
+        if current >= last:
+            return
         if period in ("day", "week"):
             current += timedelta(days=1 if period == "day" else 7)
         elif period == "month":

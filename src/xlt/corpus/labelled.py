@@ -74,6 +74,11 @@ def find_runs(con: DuckDBPyConnection, wanted: Sequence[str] = ()) -> tuple[Run,
     return tuple(found.values())
 
 
+def has_runs(con: DuckDBPyConnection) -> bool:
+    """Whether the corpus has predictions of any run."""
+    return con.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is not None
+
+
 def define_labelled(con: DuckDBPyConnection, runs: Sequence[Run]) -> None:
     """Create the temporary view `labelled`: every column of `tweets`, `language`, and each run's predictions."""
     ids = ", ".join(duck.text(run.id) for run in runs)

@@ -1,0 +1,267 @@
+"""Named SQL queries, and any SQL that reads: found, given their parameters, run, written.
+
+A named query is a file `NAME.sql`. Comments on top: the title, then what it tells, then a line for each parameter
+(`-- $below = 0.6: what it is`). `$run` and `$task` are the run's. A query sees the corpus's tables and two more:
+`labelled` (every column of `tweets`, `language`, and the run's `label`, `confidence` and `p`) and `classes` (the task's
+groups: `part`, `class`, `label`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xlt.bundled import bundled
+from xlt.corpus import duck
+from xlt.corpus.labelled import Run, define_labelled
+from xlt.corpus.shares import Groups
+from xlt.disk import write_whole
+from xlt.errors import UsageError, XltError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from duckdb import DuckDBPyConnection
+
+FOLDER = "queries"
+FORMATS = (".parquet", ".csv", ".json")
+_NAME = re.compile(r"[A-Za-z0-9][\w-]*")
+_PARAMETER = re.compile(r"^\$(\w+)\s*=\s*(.*?):\s+(.*)$")
+_BATCH = 50_000
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What a query can be told: its name without `$`, what it is if nothing is said, and what it means."""
+
+    name: str
+    default: str
+    about: str
+
+
+@dataclass(frozen=True)
+class Query:
+    """A named query."""
+
+    name: str
+    title: str
+    about: str
+    parameters: tuple[Parameter, ...]
+    sql: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Result:
+    """The first rows of a query."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    more: bool
+    """Whether there are rows beyond these."""
+
+
+def read(path: Path) -> Query:
+    """A query file. Raises XltError when it has no title or no SQL."""
+    try:
+        content = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise XltError(f"The query {path} can't be read: {error}.") from None
+    lines = content.splitlines()
+    comments: list[str] = []
+    while lines and (lines[0].startswith("--") or not lines[0].strip()):
+        line = lines.pop(0).removeprefix("--").strip()
+        comments += [line] if line else []
+    if not comments or not "\n".join(lines).strip():
+        raise XltError(f"The query {path} must begin with a comment that is its title (-- Title), then SQL.")
+    found = [_PARAMETER.match(line) for line in comments[1:]]
+    parameters = tuple(Parameter(*match.groups()) for match in found if match)
+    about = " ".join(line for line, match in zip(comments[1:], found, strict=True) if not match)
+    return Query(path.stem, comments[0].rstrip("."), about, parameters, "\n".join(lines).strip(), path)
+
+
+def named(workspace: Path) -> dict[str, Query]:
+    """Every named query: those that ship with xlt, then the workspace's, which win. Raises XltError."""
+    found: dict[str, Query] = {}
+    for folder in (bundled(FOLDER), workspace / FOLDER):
+        for path in sorted(folder.glob("*.sql")):
+            found[path.stem] = read(path)
+    return dict(sorted(found.items()))
+
+
+def find(given: str, workspace: Path) -> Query:
+    """The query of this name, or the SQL itself as a query without one. Raises UsageError for an unknown name."""
+    queries = named(workspace)
+    if given in queries:
+        return queries[given]
+    if _NAME.fullmatch(given.strip()):
+        raise UsageError(f"There is no query {given}; there are {', '.join(queries)}. Or write SQL in quotes.")
+    return Query("", given.strip(), "", (), given, Path())
+
+
+def values_of(query: Query, given: Sequence[str]) -> dict[str, Any]:
+    """The parameters' values from `name=value` texts and defaults; numbers as numbers. Raises UsageError."""
+    values = {each.name: _value(each.default) for each in query.parameters}
+    for each in given:
+        name, equals, value = each.partition("=")
+        name = name.strip().removeprefix("$")
+        if not equals:
+            raise UsageError(f"--param {each}: write name=value.")
+        if query.name and name not in values:
+            there = f"it has {', '.join(values)}" if values else "it has none"
+            raise UsageError(f"--param {each}: the query {query.name} has no such parameter; {there}.")
+        values[name] = _value(value)
+    return values
+
+
+def _value(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text.strip().strip("'")
+
+
+def prepare(con: DuckDBPyConnection, run: Run | None, groups: Groups) -> dict[str, Any]:
+    """Define `labelled` and `classes` for a run on this connection; the values of `$run` and `$task`."""
+    if run is None:
+        return {}
+    define_labelled(con, [run])
+    con.execute("CREATE OR REPLACE TEMP TABLE classes (part VARCHAR, class VARCHAR, label VARCHAR)")
+    rows = [
+        (part, each, label) for part, classes in groups.items() for each, labels in classes.items() for label in labels
+    ]
+    if rows:
+        con.executemany("INSERT INTO classes VALUES (?, ?, ?)", rows)
+    return {"run": run.id, "task": run.task}
+
+
+def check(con: DuckDBPyConnection, sql: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The one statement of `sql` and the values that it uses. Raises UsageError unless it only reads."""
+    import duckdb
+
+    try:
+        statements = con.extract_statements(sql)
+    except duckdb.Error as error:
+        raise UsageError(f"The SQL can't be read: {duck.sentence(error)}.") from None
+    if len(statements) != 1:
+        raise UsageError(f"xlt query runs one statement, and there are {len(statements)}.")
+    statement = statements[0]
+    if statement.type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
+        raise UsageError(f"xlt query only reads: write SELECT, not {statement.type.name}; xlt export writes files.")
+    missing = sorted(statement.named_parameters - set(values))
+    if missing:
+        needs_run = " (there is no run yet: xlt classify corpus)" if "run" in missing else ""
+        raise UsageError(f"The query needs {', '.join(missing)}{needs_run}; give it with --param {missing[0]}=VALUE.")
+    return statement.query, {name: values[name] for name in statement.named_parameters}
+
+
+def run(con: DuckDBPyConnection, sql: str, values: Mapping[str, Any], cap: int | None) -> Result:
+    """Run a query and take at most `cap` rows. Raises UsageError, XltError."""
+    import duckdb
+
+    statement, used = check(con, sql, values)
+    try:
+        result = con.execute(statement, used)
+        described: list[tuple[Any, ...]] = list(result.description or [])
+        columns = tuple(str(each[0]) for each in described)
+        rows = result.fetchall() if cap is None else result.fetchmany(cap + 1)
+    except duckdb.Error as error:
+        raise _failed(error) from None
+    more = cap is not None and len(rows) > cap
+    return Result(columns, rows[:cap] if more else rows, more)
+
+
+def write(con: DuckDBPyConnection, sql: str, values: Mapping[str, Any], output: Path, cap: int | None = None) -> int:
+    """Write a query's rows to a .parquet, .csv or .json file, whole or not at all; how many there were.
+
+    Rows stream from DuckDB to the file. Raises UsageError, XltError.
+    """
+    import duckdb
+
+    statement, used = check(con, sql, values)
+    if cap is not None:
+        statement = f"SELECT * FROM ({statement.rstrip().rstrip(';')}\n) LIMIT {int(cap)}"
+    count = 0
+
+    def copy(aside: Path) -> None:
+        nonlocal count
+        reader: pa.RecordBatchReader = con.sql(statement, params=used).to_arrow_reader(_BATCH)
+        try:
+            count = _WRITERS[output.suffix.lower()](reader, aside)
+        finally:
+            # An unfinished reader would keep the corpus locked.
+            reader.close()
+
+    try:
+        write_whole(output, copy)
+    except duckdb.Error as error:
+        raise _failed(error) from None
+    return count
+
+
+def _write_parquet(reader: pa.RecordBatchReader, path: Path) -> int:
+    import pyarrow.parquet as pq
+
+    count = 0
+    with pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
+        for batch in reader:
+            writer.write_batch(batch)
+            count += batch.num_rows
+    return count
+
+
+def _write_csv(reader: pa.RecordBatchReader, path: Path) -> int:
+    import csv
+
+    count = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(reader.schema.names)
+        for row in _rows(reader):
+            writer.writerow(["" if value is None else value for value in row])
+            count += 1
+    return count
+
+
+def _write_json(reader: pa.RecordBatchReader, path: Path) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        file.write("[")
+        for row in _rows(reader):
+            file.write(",\n" if count else "\n")
+            file.write(as_json(dict(zip(reader.schema.names, row, strict=True))))
+            count += 1
+        file.write("\n]\n")
+    return count
+
+
+_WRITERS = {".parquet": _write_parquet, ".csv": _write_csv, ".json": _write_json}
+
+
+def _rows(reader: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
+    for batch in reader:
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def as_json(value: object) -> str:
+    """JSON of what DuckDB gives; dates, ids and the like as text."""
+    return json.dumps(
+        value, ensure_ascii=False, default=lambda each: float(each) if isinstance(each, Decimal) else str(each)
+    )
+
+
+def _failed(error: Exception) -> XltError:
+    import duckdb
+
+    message = str(error)
+    if isinstance(error, duckdb.CatalogException) and re.search(r"\b(labelled|classes)\b", message):
+        return XltError("The query needs predictions, and the corpus has none yet; run xlt classify corpus first.")
+    if isinstance(error, (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)):
+        return UsageError(f"The SQL can't be run: {' '.join(message.split())[:400].rstrip('.')}.")
+    return duck.failed("The query failed", error, "change it, or ask for less")
