@@ -167,4 +167,5 @@ def test_demo_runs_from_the_wheel(installed: Path, settings: dict[str, Any], tmp
     demo = run([installed / "xlt", "demo"], tmp_path)
     assert demo.returncode == 0, demo.stderr
     assert "Italian" in demo.stdout
-    assert (tmp_path / "xlt-demo" / "sample.labelled.parquet").is_file()
+    assert (tmp_path / "xlt-demo" / "corpus.duckdb").is_file()
+    assert (tmp_path / "xlt-demo" / "tweets.labelled.parquet").is_file()

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xlt.disk import write_bytes
 from xlt.errors import XltError
 
+if TYPE_CHECKING:
+    from xlt.cli.narrate import Narrator
+
 
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Where the labelled sample goes.")] = Path("xlt-demo"),
+    folder: Annotated[Path, typer.Argument(help="The workspace to make: corpus, run and labelled tweets.")] = Path(
+        "xlt-demo"
+    ),
     backend: Annotated[str, typer.Option(help="auto, torch or mlx.")] = "auto",
 ) -> None:
-    """Classify the bundled sample with xlt-mini and show topic and stance by language.
+    """Make a workspace of the bundled sample, classify it with xlt-mini, and show topic and stance by language.
 
     The sample is some thousand invented tweets in 13 languages. Takes well under a minute, needs no network.
 
@@ -26,26 +31,46 @@ def demo(
 
     from xlt.bundled import bundled
     from xlt.cli.narrate import Narrator
-    from xlt.cli.request import Request, build
+    from xlt.cli.request import CORPUS, Request, build
     from xlt.cli.tables import shares_table
     from xlt.engine.classify import classify
 
     tweets = _unpack(bundled("models", "sample", "sample.parquet"), folder)
-    request = Request(sources=(str(tweets),), model="xlt-mini", workspace=folder, backend=backend)
-    with build(request) as job, Narrator() as narrator:
-        outcome = classify(job, narrator)
+    output = tweets.with_suffix(".labelled.parquet")
+    with Narrator() as narrator:
+        corpus = _import(tweets, folder, narrator)
+        request = Request(sources=(CORPUS,), model="xlt-mini", output=output, workspace=folder, backend=backend)
+        with build(request) as job:
+            outcome = classify(job, narrator)
+    texts = outcome.staged.distinct + outcome.staged.known
     console = Console(highlight=False)
-    console.print(f"\n{outcome.staged.rows:,} invented tweets, {outcome.staged.distinct:,} distinct texts\n")
+    console.print(f"\n{outcome.staged.rows:,} invented tweets, {texts:,} distinct texts\n")
     console.print(shares_table(outcome.shares, job.task))
     print(
         "\nxlt-mini is tiny and for trying the tool; research wants a tuned 3B model (xlt models list).\n"
-        f"The labelled rows are in {job.output}. Next: xlt classify YOUR_TWEETS.csv",
+        f"Tweets and predictions are in {corpus}, labelled rows also in {output}.\n"
+        f"Next: xlt breakdown --by lang,month --workspace {folder}",
         file=sys.stderr,
     )
 
 
+def _import(tweets: Path, folder: Path, narrator: Narrator) -> Path:
+    """The workspace's corpus with the sample in it, and the labels that its writers gave as gold."""
+    from xlt.corpus.importing.job import Import, Labels, Options, run
+    from xlt.corpus.store import corpus_path
+    from xlt.tasks.load import load_task
+
+    corpus = corpus_path(folder)
+    labels = Labels(load_task("immigration"), coder="sample")
+    reports = run(Import([tweets], folder, corpus, Options(labels="label", keep=("split",)), labels), narrator.say)
+    for report in reports:
+        if report.error:
+            raise report.error
+    return corpus
+
+
 def _unpack(sample: Path, folder: Path) -> Path:
-    """Put the sample into the folder; one that is there stays, since its date is how an interrupted run is found."""
+    """Put the sample into the folder, to be imported like any other file."""
     tweets = folder / "tweets.parquet"
     try:
         folder.mkdir(parents=True, exist_ok=True)
