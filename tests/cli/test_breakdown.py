@@ -102,6 +102,23 @@ def test_authors_can_be_left_out_by_a_file(xlt: Xlt, labelled: Path, tmp_path: P
     (tmp_path / "bots.txt").write_text("# bots\nc\n\nb  # loud\n", "utf-8")
     ran = xlt("breakdown", "labelled.csv", "--exclude-authors", "bots.txt", "--format", "csv", "-q")
     assert [row["n"] for row in table(ran.out)] == ["1", "1"]
+    assert "2 of the authors" in xlt("breakdown", "labelled.csv", "--exclude-authors", "bots.txt").err
+
+
+def test_authors_of_a_corpus_are_left_out_by_the_ids_of_their_platform(xlt: Xlt, tmp_path: Path) -> None:
+    import duckdb
+
+    from xlt.corpus.importing import masks
+    from xlt.corpus.secret import ensure_key
+
+    con = duckdb.connect()
+    masks.set_key(con, ensure_key(tmp_path))
+    [(kept,)] = con.execute(f"SELECT {masks.keyed(chr(39) + 'x:4711' + chr(39))}").fetchall()
+    fill(tmp_path, [Post("1", "a", PRO, "en", author=kept), Post("2", "b", ANTI, "en", author="other")])
+    (tmp_path / "bots.txt").write_text("4711\n", "utf-8")
+    ran = xlt("breakdown", "--exclude-authors", "bots.txt", "--format", "csv")
+    assert [row["n"] for row in table(ran.out)] == ["1", "1"]
+    assert "1 of the authors" in ran.err
 
 
 def test_a_second_task_and_one_without_groups(xlt: Xlt, tmp_path: Path) -> None:

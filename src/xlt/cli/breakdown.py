@@ -32,7 +32,8 @@ def breakdown(
     where: Annotated[str | None, typer.Option(help="Only posts for which this SQL condition holds.")] = None,
     originals_only: Annotated[bool, typer.Option("--originals-only", help="Leave reposts out.")] = False,
     exclude_authors: Annotated[
-        Path | None, typer.Option(help="A file of authors to leave out, one a line, as the column author has them.")
+        Path | None,
+        typer.Option(help="A file of authors to leave out: one id a line, as the platform or the corpus has it."),
     ] = None,
     author_cap: Annotated[int | None, typer.Option(min=1, help="Count at most N posts of each author.")] = None,
     tz: Annotated[str, typer.Option(help="The time zone of days, weeks and months, such as Europe/Berlin.")] = "UTC",
@@ -132,7 +133,7 @@ def _ask_corpus(
     from xlt.corpus.breakdown import breakdown as ask
     from xlt.corpus.detection import undetected
     from xlt.corpus.footnotes import footnotes
-    from xlt.corpus.labelled import find_runs, from_corpus
+    from xlt.corpus.labelled import authors_as_kept, find_runs, from_corpus
     from xlt.corpus.shares import groups_of
 
     path = find_corpus(source, workspace, quiet)
@@ -140,6 +141,8 @@ def _ask_corpus(
         found = find_runs(con, runs)
         if len(found) > 1 and "run" not in question.by:
             question = replace(question, by=("run", *question.by))
+        if question.exclude_authors:
+            question = replace(question, exclude_authors=authors_as_kept(con, workspace, question.exclude_authors))
         known = task_of(task_name or found[0].task, found[0].labels)
         answer = ask(con, from_corpus(con, found), question, known.groups, known.names)
         missing = undetected(con) if "lang" in answer.by else (0, 0)

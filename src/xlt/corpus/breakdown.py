@@ -53,6 +53,8 @@ class Answer:
     """Labelled posts whose author isn't known; None without a column of authors."""
     unknown_labels: Mapping[str, int] = field(default_factory=dict)
     """Labels that the task has not → posts; they are in no count."""
+    excluded: int | None = None
+    """Authors left out by name that the posts do have; None when none were named."""
     gaps_shown: bool = True
     """Whether empty periods have their rows (not when there would be too many)."""
 
@@ -177,6 +179,7 @@ def _answer(
         without_label=unlabelled if source.posts is None else _without_label(con, source, question, posts),
         without_author=tally.without_author(labels) if with_authors else None,
         unknown_labels=unknown,
+        excluded=_excluded(con, source, question),
         gaps_shown=gaps_shown,
     )
 
@@ -251,6 +254,15 @@ def _with_intervals(
 
     with_them = {key: replace(rows[key], intervals=of(position)) for position, key in enumerate(keys)}
     return with_them, replace(total, intervals=of(len(keys)))
+
+
+def _excluded(con: DuckDBPyConnection, source: Labelled, question: Question) -> int | None:
+    if not question.exclude_authors:
+        return None
+    author = source.columns.author
+    query = f"SELECT count(DISTINCT {author}) FROM {source.relation} WHERE {author} IN (SELECT unnest(?::VARCHAR[]))"
+    row = con.execute(query, [list(question.exclude_authors)]).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _without_label(

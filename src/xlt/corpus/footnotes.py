@@ -70,6 +70,10 @@ def _about_authors(answer: Answer, question: Question) -> list[str]:
     if answer.without_author:
         left = "are in no count" if answer.unit == "authors" else "count, but not among the top 1 %"
         notes.append(f"{answer.without_author:,} posts have no known author and {left}.")
+    if answer.excluded is not None:
+        notes.append(
+            f"{answer.excluded:,} of the authors named in --exclude-authors have posts here; they are left out."
+        )
     if question.author_cap is not None:
         notes.append(f"At most {question.author_cap:,} posts of each author count, drawn by a hash: always the same.")
     return notes

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from xlt.corpus import duck
 from xlt.corpus.dimensions import Columns, language_sql
 from xlt.corpus.readers import find_column, open_file, union
+from xlt.corpus.secret import ensure_key, hashed, key_path
 from xlt.corpus.stage import LANG_COLUMNS, TEXT_COLUMNS
 from xlt.errors import UsageError, XltError
 
@@ -104,6 +105,16 @@ def from_corpus(con: DuckDBPyConnection, runs: Sequence[Run]) -> Labelled:
     )
     posts = "(SELECT *, coalesce(lang, lang_tag, 'und') AS language FROM tweets)"
     return Labelled("labelled", columns, tuple(runs), posts)
+
+
+def authors_as_kept(con: DuckDBPyConnection, workspace: Path, authors: Sequence[str]) -> tuple[str, ...]:
+    """The authors as given, and the hashes under which this workspace's imports keep them on each platform."""
+    if not key_path(workspace).exists():
+        return tuple(authors)
+    key = ensure_key(workspace)
+    platforms = [str(row[0]) for row in con.execute("SELECT DISTINCT platform FROM tweets ORDER BY 1").fetchall()]
+    hashes = (hashed(key, f"{platform}:{author}") for platform in platforms for author in authors)
+    return (*authors, *hashes)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _BYTES = 32
+HASH_DIGITS = 24
 
 
 def key_path(workspace: Path) -> Path:
@@ -60,6 +62,11 @@ def _make(path: Path) -> None:
         # A drive that knows no hard links.
         aside.replace(path)
     aside.unlink(missing_ok=True)
+
+
+def hashed(key: bytes, value: str) -> str:
+    """What `importing.masks.keyed` makes of a text: HMAC-SHA-256 under the key, cut to HASH_DIGITS."""
+    return hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:HASH_DIGITS]
 
 
 def check_key(con: DuckDBPyConnection, key: bytes, workspace: Path) -> None:
