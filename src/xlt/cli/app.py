@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from xlt import __version__
-from xlt.cli import breakdown, classify, demo, detect, doctor, models, query, runs, tasks
+from xlt.cli import breakdown, classify, demo, detect, doctor, export, forget, imports, models, query, runs, tasks
 
 app = typer.Typer(
     name="xlt",
@@ -35,6 +35,9 @@ def options(
 
 app.command("demo")(demo.demo)
 app.command("classify")(classify.classify)
+app.command("import")(imports.import_files)
+app.command("forget")(forget.forget)
+app.command("export")(export.export)
 app.command("detect")(detect.detect)
 app.command("breakdown")(breakdown.breakdown)
 app.command("query")(query.query)

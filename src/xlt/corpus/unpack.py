@@ -100,7 +100,7 @@ def documents(path: Path) -> Generator[Any, None, None]:
         while (sign := scanner.peek()) != "":
             if sign == "[":
                 yield from scanner.elements()
-            elif sign == "{" and scanner.longer_than(WHOLE):
+            elif sign == "{" and scanner.huge(WHOLE):
                 yield from scanner.pages()
             else:
                 yield scanner.value()
@@ -131,10 +131,16 @@ class _Scanner:
     def cut(self, reason: str) -> Cut:
         return Cut(self._line + self._buffer.count("\n", 0, self._at), reason)
 
-    def longer_than(self, size: int) -> bool:
-        while len(self._buffer) - self._at <= size and self._more():
-            pass
-        return len(self._buffer) - self._at > size
+    def huge(self, size: int) -> bool:
+        """Whether the next value is longer than `size` characters."""
+        while len(self._buffer) - self._at <= size:
+            try:
+                _DECODER.raw_decode(self._buffer, self._at)
+            except (ValueError, RecursionError):
+                if self._more():
+                    continue
+            return False
+        return True
 
     def peek(self) -> str:
         """The next sign that is no blank; empty at the end."""
@@ -183,6 +189,7 @@ class _Scanner:
 
     def pages(self) -> Iterator[dict[str, Any]]:
         head: dict[str, Any] = {}
+        given = 0
         self.skip("{")
         while not self.skip("}"):
             key = self.value()
@@ -194,18 +201,23 @@ class _Scanner:
                     page.append(element)
                     if len(page) == PAGE:
                         yield {**head, key: page}
+                        given += 1
                         page = []
                 if page:
                     yield {**head, key: page}
+                    given += 1
             else:
                 value = self.value()
                 if isinstance(value, (dict, list)):
                     # Too large to repeat on every page; lookups find it wherever it stands.
                     yield {**head, key: value}
+                    given += 1
                 else:
                     head[key] = value
             if not self.skip(",") and self.peek() != "}":
                 raise self.cut("the object is cut off" if self.peek() == "" else "a comma is missing")
+        if not given:
+            yield head
 
 
 def _reason(error: Exception) -> str:

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 Order = Literal["dmy", "mdy"]
+# Apart from the rest: in one list DuckDB gives a row without a zone the zone of the row before it.
+_ZONED = ("%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z")
 _SPELT = (
-    "%a %b %d %H:%M:%S %z %Y",
-    "%a, %d %b %Y %H:%M:%S %z",
     "%a, %d %b %Y %H:%M:%S GMT",
     "%d %b %Y %H:%M:%S",
     "%d %b %Y %H:%M",
@@ -33,7 +33,7 @@ def to_sql(raw: str) -> str:
     """SQL of the time (TIMESTAMP, UTC) that a text means, or null. A time without zone counts as UTC."""
     digits = f"split_part({raw}, '.', 1)"
     scale = f"CASE length({digits}) WHEN 9 THEN 1000000 WHEN 10 THEN 1000000 WHEN 13 THEN 1000 WHEN 16 THEN 1 END"
-    spelt = "[" + ", ".join(text(each) for each in _SPELT) + "]"
+    zoned, spelt = ("[" + ", ".join(text(each) for each in formats) + "]" for formats in (_ZONED, _SPELT))
     return f"""(CASE
         WHEN {raw} IS NULL THEN NULL
         WHEN {raw} LIKE '____-_%' THEN try_cast({raw} AS TIMESTAMPTZ)::TIMESTAMP
@@ -41,7 +41,7 @@ def to_sql(raw: str) -> str:
         WHEN regexp_full_match({raw}, '\\d{{9,10}}(\\.\\d*)?|\\d{{13}}(\\.0*)?|\\d{{16}}(\\.0*)?')
             THEN make_timestamp((try_cast({raw} AS DECIMAL(26, 6)) * ({scale}))::BIGINT)
         WHEN regexp_full_match({raw}, '\\d{{19}}') THEN make_timestamp(try_cast({raw} AS BIGINT) // 1000)
-        WHEN regexp_matches({raw}, '[A-Za-z]{{3}}') THEN try_strptime({raw}, {spelt})::TIMESTAMP
+        WHEN regexp_matches({raw}, '[A-Za-z]{{3}}') THEN coalesce(try_strptime({raw}, {zoned})::TIMESTAMP, try_strptime({raw}, {spelt})::TIMESTAMP)
     END)"""
 
 

@@ -38,14 +38,14 @@ def stage_gold(con: DuckDBPyConnection, file: str, task: Task, coder: str) -> li
     con.execute("CREATE OR REPLACE TEMP TABLE label_names (spelt VARCHAR, label VARCHAR)")
     con.executemany("INSERT INTO label_names VALUES (?, ?)", [list(pair) for pair in spellings(task).items()])
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {GOLD_ROWS} AS SELECT s.rowid AS place, s.id, s.gold_label AS given, n.label, "
+        f"CREATE OR REPLACE TEMP TABLE {GOLD_ROWS} AS SELECT s.nr, s.id, s.gold_label AS given, n.label, "
         "coalesce(s.gold_coder, ?) AS coder, try_cast(s.gold_coded_at AS TIMESTAMPTZ)::TIMESTAMP AS coded_at, "
         "s.gold_codebook AS codebook, s.gold_draw AS draw, s.gold_note AS note "
         f"FROM {STAGED} s LEFT JOIN label_names n ON n.spelt = lower(s.gold_label) WHERE s.gold_label IS NOT NULL",
         [coder],
     )
     known = ", ".join(task.names)
-    wrong = con.execute(f"SELECT place + 1, given FROM {GOLD_ROWS} WHERE label IS NULL ORDER BY place").fetchall()
+    wrong = con.execute(f"SELECT nr, given FROM {GOLD_ROWS} WHERE label IS NULL ORDER BY nr").fetchall()
     con.execute(f"DELETE FROM {GOLD_ROWS} WHERE label IS NULL")
     return [
         Reject(file, number, f"the label {given!r} is none of the task {task.name} ({known}); the post itself is kept")
@@ -61,7 +61,7 @@ def merge_gold(con: DuckDBPyConnection, task: Task) -> tuple[int, int]:
     con.execute(
         "CREATE OR REPLACE TEMP TABLE gold_last AS SELECT g.*, t.text_key FROM "
         f"(SELECT * FROM {GOLD_ROWS} "
-        "QUALIFY row_number() OVER (PARTITION BY id, coder, draw ORDER BY place DESC) = 1) g "
+        "QUALIFY row_number() OVER (PARTITION BY id, coder, draw ORDER BY nr DESC) = 1) g "
         f"JOIN {STAGED} s ON s.id = g.id JOIN tweets t ON t.platform = s.platform AND t.id = s.id "
         "WHERE t.text_key IS NOT NULL"
     )

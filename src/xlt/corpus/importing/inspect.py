@@ -43,18 +43,17 @@ def inspect(con: DuckDBPyConnection, file: str, ids_expected: bool) -> Findings:
     )
     found.rows, found.skipped = total - skipped, skipped
     if skipped:
-        found.notes.append(f"{skipped:,} objects are no posts (notices, service messages) and were passed over.")
-    # Before anything is removed: row ids are the places in the file.
+        found.notes.append(f"Passed over, since no posts (notices, service messages): {plural(skipped, 'object')}.")
     if ids_expected and nameless:
         _reject_nameless(con, file, found)
     if skipped or (ids_expected and nameless):
         con.execute(f"DELETE FROM {STAGED} WHERE skip OR ({str(ids_expected).lower()} AND coalesce(id, '') = '')")
     if textless > nameless or (textless and not ids_expected):
-        found.notes.append(f"{textless:,} posts have no text (only pictures or links, or removed); they are kept.")
+        found.notes.append(f"Without text (pictures only, or removed), and kept: {plural(textless, 'post')}.")
     if unread:
         example = con.execute(f"SELECT first(unread) FROM {STAGED} WHERE unread IS NOT NULL").fetchone()
         if example and example[0] is not None:
-            found.notes.append(f"{unread:,} dates can't be right (such as {example[0]!r}); their posts have no date.")
+            found.notes.append(f"{plural(unread, 'date')} can't be right, such as {example[0]!r}; kept without a date.")
     if not ids_expected:
         _make_ids(con, "true")
         found.notes.append(
@@ -67,15 +66,18 @@ def inspect(con: DuckDBPyConnection, file: str, ids_expected: bool) -> Findings:
     return found
 
 
+def plural(count: int, noun: str) -> str:
+    """`1 post`, `2,000 posts`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def _numbers(con: DuckDBPyConnection, query: str) -> tuple[int, ...]:
     row = con.execute(query).fetchone()
     return tuple(int(each or 0) for each in row) if row else ()
 
 
 def _reject_nameless(con: DuckDBPyConnection, file: str, found: Findings) -> None:
-    rows = con.execute(
-        f"SELECT rowid + 1, failed, text FROM {STAGED} WHERE NOT skip AND coalesce(id, '') = '' ORDER BY rowid"
-    )
+    rows = con.execute(f"SELECT nr, failed, text FROM {STAGED} WHERE NOT skip AND coalesce(id, '') = '' ORDER BY nr")
     while batch := rows.fetchmany(10_000):
         for number, failed, words in batch:
             reason = f"an error of the API in place of a post: {failed}" if failed else "no id"
@@ -85,10 +87,10 @@ def _reject_nameless(con: DuckDBPyConnection, file: str, found: Findings) -> Non
 def _make_ids(con: DuckDBPyConnection, which: str) -> None:
     """Give rows ids made from what they hold; equal rows are told apart by counting them."""
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE made AS SELECT rowid AS place, 'made-' || {_MADE} || '-' || "
-        f"row_number() OVER (PARTITION BY {_MADE} ORDER BY rowid) AS id FROM {STAGED} WHERE {which}"
+        f"CREATE OR REPLACE TEMP TABLE made AS SELECT nr, 'made-' || {_MADE} || '-' || "
+        f"row_number() OVER (PARTITION BY {_MADE} ORDER BY nr) AS id FROM {STAGED} WHERE {which}"
     )
-    con.execute(f"UPDATE {STAGED} SET id = made.id FROM made WHERE {STAGED}.rowid = made.place")
+    con.execute(f"UPDATE {STAGED} SET id = made.id FROM made WHERE {STAGED}.nr = made.nr")
     con.execute("DROP TABLE made")
 
 
@@ -110,7 +112,7 @@ def _rounded(con: DuckDBPyConnection, found: Findings) -> None:
         example = row[0] if row else ""
         _make_ids(con, which)
         found.notes.append(
-            f"{scientific:,} ids were rounded by a spreadsheet (such as {example}) and name no post any more; these "
+            f"{plural(scientific, 'id')} rounded by a spreadsheet (such as {example}) name no post any more; these "
             "rows got ids made from their text, author and date. Export again with the ids as text, if you can."
         )
     if zeros >= 3 and zeros > _SUSPECT * long:
@@ -141,9 +143,9 @@ def _repeats(con: DuckDBPyConnection, found: Findings) -> None:
         f"SELECT count(*), min(id) FROM (SELECT id FROM {STAGED} GROUP BY id "
         "HAVING count(DISTINCT coalesce(text_key::VARCHAR, '')) > 1)"
     ).fetchone() or (0, "")
-    con.execute(f"DELETE FROM {STAGED} WHERE rowid NOT IN (SELECT max(rowid) FROM {STAGED} GROUP BY id)")
-    found.notes.append(f"{total - distinct:,} rows repeat an id of this file; of each the last is kept.")
+    con.execute(f"DELETE FROM {STAGED} WHERE nr NOT IN (SELECT max(nr) FROM {STAGED} GROUP BY id)")
+    found.notes.append(f"{plural(total - distinct, 'row')} repeated an id of this file; the last of each id is kept.")
     if differing:
         found.notes.append(
-            f"{differing:,} ids stand for different texts (such as {example}); the text that comes last is kept."
+            f"{plural(differing, 'id')} with different texts, such as {example}; the text that comes last is kept."
         )

@@ -16,7 +16,7 @@ from xlt.corpus.duck import failed
 from xlt.corpus.importing import masks
 from xlt.corpus.importing.files import sha256, write_rejects
 from xlt.corpus.importing.gold import merge_gold, stage_gold
-from xlt.corpus.importing.inspect import inspect
+from xlt.corpus.importing.inspect import inspect, plural
 from xlt.corpus.importing.mapping import Column, load
 from xlt.corpus.importing.merge import complete_retweets, merge
 from xlt.corpus.importing.sources import Source, check, open_source
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from xlt.tasks.spec import Task
+
+
+MEMORY = "600MB"
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Report:
 
     file: Path
     mapping: str
+    title: str = ""
+    """What the layout is called."""
     rows: int = 0
     added: int = 0
     changed: int = 0
@@ -96,7 +101,8 @@ def run(job: Import, say: Callable[[str], None]) -> list[Report]:
             except XltError as error:
                 report = Report(file, "", error=error)
             reports.append(report)
-            say_report(report, say)
+            if not (report.error and len(job.files) == 1):
+                say_report(report, say)
             for leftover in scratch.iterdir():
                 leftover.unlink()
     _compare_columns(reports, say)
@@ -125,7 +131,7 @@ def _one(job: Import, file: Path, key: bytes, scratch: Path) -> Report:
     import duckdb
 
     digest = sha256(file)
-    with gate.opened(job.corpus, write=True) as con:
+    with gate.opened(job.corpus, write=True, memory=MEMORY) as con:
         masks.register(con)
         masks.set_key(con, key)
         wanted = [*job.options.columns.values(), *job.options.keep]
@@ -137,7 +143,7 @@ def _one(job: Import, file: Path, key: bytes, scratch: Path) -> Report:
             stage(con, source, job.options)
         except duckdb.Error as error:
             raise failed(f"{file} can't be read", error, "check that it is whole, or export it again") from None
-        report = Report(file, source.mapping.name)
+        report = Report(file, source.mapping.name, source.mapping.title)
         rejects = list(source.rejects)
         if job.labels:
             rejects += stage_gold(con, str(file), job.labels.task, job.labels.coder)
@@ -154,7 +160,7 @@ def _one(job: Import, file: Path, key: bytes, scratch: Path) -> Report:
         _, cut = complete_retweets(con)
         if cut:
             report.notes.append(
-                f"{cut:,} retweets are cut (RT @user …): the file does not hold the posts that they repeat."
+                f"Cut (RT @user …), since the file lacks the posts that they repeat: {plural(cut, 'retweet')}."
             )
         _commit(con, job, report, digest, len(rejects), key)
     report.rejected = len(rejects)
@@ -200,9 +206,9 @@ def _commit(con: DuckDBPyConnection, job: Import, report: Report, digest: str, r
             con.execute("ROLLBACK")
         raise
     if merged.reworded:
-        report.notes.append(f"{merged.reworded:,} posts have another text than before; the new one is kept.")
+        report.notes.append(f"With another text than before: {plural(merged.reworded, 'post')}; the new text is kept.")
     if merged.forgotten:
-        report.notes.append(f"{merged.forgotten:,} posts were left out: they were erased on request (xlt forget).")
+        report.notes.append(f"Left out, since erased on request (xlt forget): {plural(merged.forgotten, 'post')}.")
 
 
 def _need_text(source: Source, file: Path, options: Options) -> None:
@@ -221,7 +227,7 @@ def _need_text(source: Source, file: Path, options: Options) -> None:
 def _notes(source: Source, options: Options) -> list[str]:
     notes = []
     if source.empty_pages:
-        notes.append(f"{source.empty_pages:,} pages hold no posts.")
+        notes.append(f"Without any post: {plural(source.empty_pages, 'page')}.")
     if source.mapping.kind == "table":
         used = {
             path.steps[0].name.casefold() for column in _columns(source) for value in column for path in value.paths
@@ -248,11 +254,7 @@ def say_report(report: Report, say: Callable[[str], None]) -> None:
         parts.append(f"{report.labels:,} labels")
     if report.rejected:
         parts.append(f"{report.rejected:,} rejected")
-    say(
-        f"{report.file}: {load(report.mapping).title if not report.mapping.endswith('.toml') else report.mapping}: "
-        + ", ".join(parts)
-        + "."
-    )
+    say(f"{report.file}: {report.title}: " + ", ".join(parts) + ".")
     for note in report.notes:
         say(f"  {note}")
     if report.rejects_file:

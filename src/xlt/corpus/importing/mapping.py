@@ -53,7 +53,7 @@ _KNOWN = {
     "text_form",
     "handles",
 }
-_KNOWN |= {"earliest", "columns", "extra", "lookup"}
+_KNOWN |= {"earliest", "id_form", "columns", "extra", "lookup"}
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,8 @@ class Mapping:
     """Texts that stand for nothing, such as `[removed]`."""
     text_form: str = "plain"
     handles: str = "word"
+    id_form: str = "plain"
+    """`url`: ids are addresses that hold the author's name."""
     earliest: str = "1990-01-01"
     """Dates before this day are impossible."""
     extra: dict[str, Column] = field(default_factory=dict)
@@ -171,6 +173,7 @@ def _mapping(tables: dict[str, Any], stem: str) -> Mapping:
         void=tuple(_strings(tables, "void")),
         text_form=_choice(tables, "text_form", "plain", _FORMS),
         handles=_choice(tables, "handles", "word", _HANDLES),
+        id_form=_choice(tables, "id_form", "plain", ("plain", "url")),
         earliest=_choice(tables, "earliest", "1990-01-01"),
         extra={name: _column(spec, name) for name, spec in _table(tables, "extra").items()},
         lookups=lookups,

@@ -29,7 +29,7 @@ class Source:
 
     mapping: Mapping
     relation: str
-    """SQL that can stand after FROM; its rows are posts, in the file's order (or by `seq` where `ordered` is false)."""
+    """SQL that can stand after FROM; its rows are posts."""
     fields: dict[str, dict[str, Field]]
     """Where a path's source ("" for the post, "^", a lookup) has its fields."""
     names: list[str]
@@ -39,7 +39,8 @@ class Source:
     rejects: list[Reject] = field(default_factory=list)
     skipped: int = 0
     """Objects that are no posts by the mapping: notices, service messages."""
-    ordered: bool = True
+    number: str | None = None
+    """SQL of a post's number in the file, from 1, where the relation knows it."""
     empty_pages: int = 0
 
     def sql(self, path: Path) -> str | None:
@@ -95,7 +96,10 @@ def open_source(
         if not _mapped_by_names(chosen):
             raise UsageError(f"The mapping {chosen.name} is for JSON, and {path} is a table; use another --mapping.")
         fields = {name.casefold(): _table_field(name, types[name]) for name in readable.columns}
-        return Source(chosen, readable.relation, {"": _Folded(fields)}, readable.columns, types, readable.rejects)
+        relation, number = readable.relation, None
+        if kind_of(path) == "parquet":
+            relation, number = f"read_parquet({text(path)}, file_row_number=true)", "file_row_number + 1"
+        return Source(chosen, relation, {"": _Folded(fields)}, readable.columns, types, readable.rejects, number=number)
     except duckdb.Error as error:
         raise failed(f"{path} can't be read", error, "check that it is whole, or export it again") from None
 
@@ -269,7 +273,7 @@ def _refuse_errors(path: File, first: list[dict[str, Any]]) -> None:
 
 def _open_pages(con: DuckDBPyConnection, path: File, mapping: Mapping, objects: Objects, asked: list[str]) -> Source:
     """Posts of pages, in a temporary table with what the mapping needs of each; its lookups in tables of their own."""
-    source = Source(mapping, POSTS, {}, [], rejects=list(objects.rejects), ordered=False)
+    source = Source(mapping, POSTS, {}, [], rejects=list(objects.rejects), number="p.nr")
     pages = f"(SELECT json AS page FROM {objects.raw()})"
     post = pages
     for depth, level in enumerate(mapping.rows):
@@ -289,7 +293,7 @@ def _open_pages(con: DuckDBPyConnection, path: File, mapping: Mapping, objects: 
             selected.append(f"{extract}({column}, {trail}) AS {alias}")
             source.fields[name][top] = Field(f"p.{alias}", json=deep)
     con.execute(f"DROP TABLE IF EXISTS {POSTS}")
-    con.execute(f"CREATE TEMP TABLE {POSTS} AS SELECT {', '.join(selected)} FROM {post}")
+    con.execute(f"CREATE TEMP TABLE {POSTS} AS SELECT {', '.join(selected)}, row_number() OVER () AS nr FROM {post}")
     joins = "".join(_lookup(con, source, pages, mapping, name, by_source) for name in mapping.lookups)
     source.relation = f"{POSTS} p{joins}"
     _reject_pages(con, path, mapping, pages, source)

@@ -9,7 +9,7 @@ from xlt.corpus.duck import quote, text
 from xlt.corpus.importing import dates, masks
 from xlt.corpus.importing.mapping import COLUMNS, Column, Value
 from xlt.corpus.importing.paths import Path, Step, parse
-from xlt.corpus.importing.sources import Source
+from xlt.corpus.importing.sources import POSTS, Source
 from xlt.corpus.readers import find_column
 from xlt.corpus.schema import text_key
 from xlt.languages import OLD_CODES, UNDETERMINED
@@ -17,7 +17,9 @@ from xlt.languages import OLD_CODES, UNDETERMINED
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-STAGED = "staged"
+STAGED, BASE = "staged", "base"
+# No user's column is called so.
+NUMBER = '"xlt number"'
 OPTIONS = {"text": "--text-column", "id": "--id-column", "lang_tag": "--lang-column", "created_at": "--date-column"}
 OPTIONS |= {"author": "--author-column"}
 GOLD = ("label", "coder", "coded_at", "codebook", "draw", "note")
@@ -44,9 +46,10 @@ class Options:
 
 
 def stage(con: DuckDBPyConnection, source: Source, options: Options) -> None:
-    """Fill `staged`: the columns of `tweets`, `gold_*`, `unread` (a date that was not understood), `skip`, `failed`.
+    """Fill `staged`: the columns of `tweets`, `gold_*`, `unread` (a date that was not understood), `skip`, `failed`,
+    and `nr`: the post's number in the file, from 1.
 
-    Rows keep the file's order. Raises UsageError for a column that is not there.
+    Raises UsageError for a column that is not there.
     """
     mapping = source.mapping
     raw = _raw(source, options)
@@ -59,6 +62,9 @@ def stage(con: DuckDBPyConnection, source: Source, options: Options) -> None:
         body, quoted = masks.masked(body, mapping.handles), masks.masked(quoted, mapping.handles)
         author = f"CASE WHEN author IS NOT NULL THEN {masks.keyed(text(platform + ':') + ' || author')} END"
         url = masks.masked_url("url")
+        if mapping.id_form == "url":
+            replaced = ", ".join(f"{masks.masked_id(name)} AS {name}" for name in ("id", *_LINKS))
+            raw = f"SELECT * REPLACE ({replaced}) FROM ({raw})"
     words = f"SELECT * REPLACE ({body} AS text, {quoted} AS quoted_text) FROM ({raw})"
     blank = "CASE WHEN regexp_matches({0}, '\\S') THEN {0} END"
     own, cited = blank.format("text"), blank.format("quoted_text")
@@ -80,7 +86,7 @@ def stage(con: DuckDBPyConnection, source: Source, options: Options) -> None:
         f"{author} AS author",
         *_LINKS,
         "CASE WHEN regexp_full_match(country, '[A-Za-z]{2}') THEN upper(country) END AS country",
-        "coalesce(place, profile) AS place",
+        f"CASE WHEN place IS NOT NULL OR {there} THEN place ELSE profile END AS place",
         f"CASE WHEN place IS NOT NULL THEN 'place' WHEN {there} THEN 'coordinates' WHEN profile IS NOT NULL THEN "
         "'profile' END AS place_source",
         f"CASE WHEN {there} THEN {lat} END AS latitude",
@@ -92,10 +98,33 @@ def stage(con: DuckDBPyConnection, source: Source, options: Options) -> None:
         *(f"gold_{name}" for name in GOLD),
         "skip",
         "failed",
+        "nr",
     ]
+    if source.number is None:
+        _number(con, source, options)
     con.execute(f"DROP TABLE IF EXISTS {STAGED}")
     con.execute(f"CREATE TEMP TABLE {STAGED} AS SELECT {', '.join(selected)} FROM ({words})")
+    for table in (BASE, POSTS):
+        con.execute(f"DROP TABLE IF EXISTS {table}")
     _understand_dates(con, mapping.earliest, options.dates)
+
+
+def _number(con: DuckDBPyConnection, source: Source, options: Options) -> None:
+    """Number the posts of a file that knows no numbers, in `base`, with the columns that are needed.
+
+    Apart from the rest, since DuckDB numbers rows in one thread; and numbered, since CREATE TABLE AS over several
+    threads was seen to swap blocks of rows.
+    """
+    columns = [row[0] for row in con.execute(f"DESCRIBE SELECT * FROM {source.relation}").fetchall()]
+    if source.mapping.kind == "table":
+        mapped = [*source.mapping.columns.values(), *source.mapping.extra.values()]
+        needed = {path.steps[0].name for column in mapped for value in column for path in value.paths}
+        needed |= {*options.columns.values(), *options.keep, *(GOLD if options.labels else ()), options.labels or ""}
+        folded = {name.casefold() for name in needed}
+        columns = [name for name in columns if name.casefold() in folded]
+    listed = "".join(quote(name) + ", " for name in columns)
+    con.execute(f"DROP TABLE IF EXISTS {BASE}")
+    con.execute(f"CREATE TEMP TABLE {BASE} AS SELECT {listed}row_number() OVER () AS {NUMBER} FROM {source.relation}")
 
 
 def _raw(source: Source, options: Options) -> str:
@@ -114,8 +143,8 @@ def _raw(source: Source, options: Options) -> str:
     selected.append(f"{_skip(source)} AS skip")
     errors = [] if mapping.rows else [sql for path in mapping.errors if (sql := source.sql(path))]
     selected.append(f"{'coalesce(' + ', '.join(errors) + ')' if errors else 'NULL::VARCHAR'} AS failed")
-    order = "" if source.ordered else " ORDER BY p.rowid"
-    return f"SELECT {', '.join(selected)} FROM {source.relation}{order if ' JOIN ' in source.relation else ''}"
+    relation, counted = (source.relation, source.number) if source.number else (BASE, NUMBER)
+    return f"SELECT {', '.join(selected)}, {counted} AS nr FROM {relation}"
 
 
 def named(source: Source, name: str, option: str) -> Column:

@@ -1,0 +1,53 @@
+"""`xlt export`: write posts, labels and predictions to a file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Where to write: .parquet .csv .tsv .jsonl .dta (Stata) .sav (SPSS). Default: stdout.",
+        ),
+    ] = None,
+    run: Annotated[str | None, typer.Option(help="Whose predictions; needed when there are several runs.")] = None,
+    gold: Annotated[bool, typer.Option("--gold", help="One row per label that a person gave.")] = False,
+    ids_only: Annotated[bool, typer.Option("--ids-only", help="Bare ids for sharing, without anything else.")] = False,
+    no_text: Annotated[bool, typer.Option("--no-text", help="Leave the texts out.")] = False,
+    langs: Annotated[str | None, typer.Option(help="Only these languages, such as en,de.")] = None,
+    where: Annotated[str | None, typer.Option(help="Only rows for which this SQL condition holds.")] = None,
+    kind: Annotated[str, typer.Option("--format", help="For stdout: csv, tsv or jsonl.")] = "csv",
+    workspace: Annotated[Path, typer.Option(help="The folder that holds corpus.duckdb.")] = Path(),
+    corpus: Annotated[Path | None, typer.Option(help="The corpus, if it is not the workspace's.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No narration on stderr.")] = False,
+) -> None:
+    """Write posts with their predictions or labels to a file that R, Stata, SPSS or Excel opens.
+
+    Platforms forbid publishing what people's politics are held to be: share --ids-only. The file is noted in the
+    workspace, so that xlt forget can name it.
+
+    Example: xlt export -o labelled.dta --langs en,de --where "created_at >= '2024-01-01'"
+    """
+    from xlt.corpus.exports import Selection
+    from xlt.corpus.exports import export as write
+    from xlt.corpus.store import corpus_path
+
+    selection = Selection(
+        run=run,
+        langs=tuple(part.strip() for part in (langs or "").split(",") if part.strip()),
+        where=where,
+        ids_only=ids_only,
+        gold=gold,
+        text=not no_text,
+    )
+    rows = write(workspace, corpus or corpus_path(workspace), selection, output, kind)
+    if not quiet and output is not None:
+        print(f"Written: {output}, {rows:,} rows.", file=sys.stderr)

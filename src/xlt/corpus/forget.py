@@ -1,0 +1,286 @@
+"""Erases posts on request: from the corpus, from run folders, from rejects, and for good (the file is rewritten)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xlt.corpus import duck, gate, store
+from xlt.corpus.exports import known_exports
+from xlt.corpus.importing import masks
+from xlt.corpus.importing.files import REJECTS
+from xlt.corpus.rejects import Reject as Reject
+from xlt.corpus.secret import ensure_key
+from xlt.corpus.stage import JOIN, ROWS, TEXTS, text_key
+from xlt.disk import write_text, write_whole
+from xlt.errors import UsageError, XltError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Normalise = Callable[[str], str]
+
+
+@dataclass
+class Forgotten:
+    """What was erased, and what may still hold it."""
+
+    tweets: int = 0
+    reposts: int = 0
+    """Of `tweets`, reposts of the posts named: they carry the same text."""
+    quoted: int = 0
+    """Posts that quoted one: the quoted text was taken out."""
+    predictions: int = 0
+    gold: int = 0
+    unknown: list[str] = field(default_factory=list)
+    """Ids that the corpus did not hold; they are remembered all the same."""
+    run_files: int = 0
+    """Files of run folders, and of rejects, that were rewritten."""
+    may_hold: list[Path] = field(default_factory=list)
+    """Files outside: imported ones, exports and labelled files."""
+
+
+def read_ids(given: Sequence[str]) -> list[str]:
+    """Ids as they were typed, or the lines of files of ids (a first line `id` is a header). Raises UsageError."""
+    found: dict[str, None] = {}
+    for each in given:
+        path = Path(each)
+        if not path.is_file():
+            if path.suffix.lower() in (".txt", ".csv"):
+                raise UsageError(f"There is no file {path} of ids.")
+            found[each.strip()] = None
+            continue
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise XltError(f"{path} can't be read as a list of ids: {error}.") from None
+        ids = [line.split(",")[0].strip().strip('"') for line in lines if line.strip()]
+        found.update(dict.fromkeys(ids[1:] if ids and ids[0].casefold() in ("id", "tweet_id", "id_str") else ids))
+    found.pop("", None)
+    if not found:
+        raise UsageError("Name the ids to erase, or a file with one id per line.")
+    return list(found)
+
+
+def forget(
+    workspace: Path,
+    corpus: Path,
+    ids: Sequence[str],
+    authors: Sequence[str] = (),
+    platform: str | None = None,
+    normalise_of: Callable[[str], Normalise | None] = lambda task: None,
+) -> Forgotten:
+    """Erase posts by id, and all posts of authors given by their ids on the platform.
+
+    `normalise_of` gives a task's way to normalise texts, by the task's name: runs over files know texts by that.
+    """
+    import duckdb
+
+    key = ensure_key(workspace)
+    ids = list(dict.fromkeys([*ids, *map(masks.masked_id_of, ids)]))
+    result = Forgotten()
+    with gate.opened(corpus, write=True) as con:
+        masks.set_key(con, key)
+        try:
+            con.execute("BEGIN")
+            _choose(con, ids, authors, platform, result)
+            texts = [row[0] for row in con.execute("SELECT DISTINCT text FROM lonely").fetchall()]
+            names = [row[0] for row in con.execute("SELECT DISTINCT id FROM gone").fetchall()]
+            files = [Path(row[0]) for row in con.execute("SELECT DISTINCT file FROM imports").fetchall()]
+            _erase(con, ids, platform, result)
+            con.execute("COMMIT")
+        except duckdb.Error as error:
+            raise duck.failed("Nothing was erased", error, "run the same command again") from None
+    if result.tweets or result.quoted:
+        rewrite(corpus)
+    for folder in sorted((corpus.parent / "runs").glob("*")):
+        if folder.is_dir():
+            result.run_files += _clean_run(folder, texts, normalise_of)
+    places = [*files, *(corpus.parent / "runs").glob("*/rejects.jsonl")]
+    wanted = set(names) | set(ids)
+    for place in places:
+        rejects = place if place.name == "rejects.jsonl" else place.with_name(place.name + REJECTS)
+        result.run_files += _clean_lines(rejects, wanted, texts)
+    for spool in (corpus.parent / "runs").glob("stdin-*.jsonl"):
+        result.run_files += _clean_lines(spool, wanted, texts)
+    outputs = [Path(each) for each in _outputs(corpus.parent / "runs")]
+    result.may_hold = [path for path in dict.fromkeys([*files, *known_exports(workspace), *outputs]) if path.exists()]
+    return result
+
+
+def _choose(
+    con: DuckDBPyConnection, ids: Sequence[str], authors: Sequence[str], platform: str | None, result: Forgotten
+) -> None:
+    """Fill `gone` (the posts to erase), and `lonely` (their texts that no other post has)."""
+    con.execute("CREATE OR REPLACE TEMP TABLE wanted AS SELECT unnest(?::VARCHAR[]) AS id", [list(ids)])
+    con.execute("CREATE OR REPLACE TEMP TABLE writers AS SELECT unnest(?::VARCHAR[]) AS author", [list(authors)])
+    of = f"AND t.platform = {duck.text(platform)}" if platform else ""
+    hashed = masks.keyed("t.platform || ':' || w.author")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE gone AS SELECT DISTINCT t.platform, t.id, t.text, t.text_key FROM tweets t "
+        f"WHERE (t.id IN (SELECT id FROM wanted) {of})"
+    )
+    if authors:
+        con.execute(
+            "INSERT INTO gone SELECT t.platform, t.id, t.text, t.text_key FROM tweets t "
+            "JOIN (SELECT DISTINCT platform FROM tweets) p ON p.platform = t.platform JOIN writers w "
+            f"ON t.author = w.author OR t.author = {hashed} WHERE true {of} "
+            "AND (t.platform, t.id) NOT IN (SELECT (platform, id) FROM gone)"
+        )
+    known = {row[0] for row in con.execute("SELECT id FROM gone").fetchall()}
+    result.unknown = [
+        each for each in ids if not {each, masks.masked_id_of(each)} & known and masks.masked_id_of(each) == each
+    ]
+    con.execute(
+        "INSERT INTO gone SELECT t.platform, t.id, t.text, t.text_key FROM tweets t "
+        f"WHERE (t.retweet_of IN (SELECT id FROM wanted) {of} OR (t.platform, t.retweet_of) IN "
+        "(SELECT (platform, id) FROM gone)) AND (t.platform, t.id) NOT IN (SELECT (platform, id) FROM gone)"
+    )
+    row = con.execute("SELECT count(*) FROM gone").fetchone()
+    result.tweets = int(row[0]) if row else 0
+    result.reposts = result.tweets - len(known)
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE lonely AS SELECT DISTINCT g.text_key, g.text FROM gone g "
+        "WHERE g.text_key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM tweets t WHERE t.text_key = g.text_key "
+        "AND (t.platform, t.id) NOT IN (SELECT (platform, id) FROM gone))"
+    )
+
+
+def _erase(con: DuckDBPyConnection, ids: Sequence[str], platform: str | None, result: Forgotten) -> None:
+    def count(query: str) -> int:
+        row = con.execute(query).fetchone()
+        return int(row[0]) if row else 0
+
+    mark = masks.keyed("platform || ':' || id")
+    con.execute(
+        f"INSERT INTO forgotten SELECT mark, now()::TIMESTAMP FROM (SELECT {mark} AS mark FROM gone) "
+        "WHERE mark NOT IN (SELECT mark FROM forgotten)"
+    )
+    # Ids that are not here yet must not come with a later file either.
+    platforms = f"(SELECT {duck.text(platform)} AS platform)" if platform else _PLATFORMS
+    con.execute(
+        f"INSERT INTO forgotten SELECT mark, now()::TIMESTAMP FROM (SELECT {mark} AS mark FROM wanted, {platforms} p "
+        "WHERE id NOT IN (SELECT id FROM gone)) WHERE mark NOT IN (SELECT mark FROM forgotten)"
+    )
+    of = f"AND platform = {duck.text(platform)}" if platform else ""
+    result.quoted = count(
+        "UPDATE tweets SET quoted_text = NULL WHERE quoted_text IS NOT NULL AND "
+        f"((platform, quote_of) IN (SELECT (platform, id) FROM gone) OR (quote_of IN (SELECT id FROM wanted) {of}))"
+    )
+    result.predictions = count("DELETE FROM predictions WHERE text_key IN (SELECT text_key FROM lonely)")
+    result.gold = count(
+        "DELETE FROM gold WHERE tweet_id IN (SELECT id FROM gone) OR text_key IN (SELECT text_key FROM lonely)"
+    )
+    con.execute("DELETE FROM tweets WHERE (platform, id) IN (SELECT (platform, id) FROM gone)")
+
+
+_PLATFORMS = (
+    "(SELECT DISTINCT platform FROM (SELECT platform FROM tweets UNION ALL SELECT 'x' UNION ALL SELECT 'table'))"
+)
+
+
+def rewrite(corpus: Path) -> None:
+    """Write the corpus anew: a deleted row's bytes stay in a DuckDB file until something is written over them."""
+    import duckdb
+
+    aside = corpus.with_name(f".{corpus.stem}.{os.getpid()}.rewritten.part")
+    aside.unlink(missing_ok=True)
+    con = duckdb.connect()
+    try:
+        # Attached for writing, so that nobody else has the file until the new one is in its place.
+        con.execute(f"ATTACH {duck.text(corpus)} AS before")
+        con.execute(f"ATTACH {duck.text(aside)} AS after (STORAGE_VERSION {duck.text(store.STORAGE)})")
+        con.execute("COPY FROM DATABASE before TO after")
+        con.execute("DETACH after")
+        aside.replace(corpus)
+        con.execute("DETACH before")
+    except (duckdb.Error, OSError) as error:
+        raise duck.failed(
+            "The posts are erased, but the file could not be written anew and may hold traces of them",
+            error,
+            "run the same command again",
+        ) from None
+    finally:
+        con.close()
+        aside.unlink(missing_ok=True)
+
+
+def _clean_run(folder: Path, texts: Sequence[str], normalise_of: Callable[[str], Normalise | None]) -> int:
+    """Take the predictions and staged rows of these texts out of a run folder; how many files changed."""
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        task = str(record.get("task", {}).get("name", ""))
+    except (OSError, ValueError):
+        task = ""
+    normalise = normalise_of(task)
+    known = {text_key(each) for each in texts}
+    if normalise:
+        known |= {text_key(normalise(each)) for each in texts}
+    if not known:
+        return 0
+    changed = 0
+    with duck.job(folder / "scratch") as con:
+        con.execute("CREATE TABLE known AS SELECT unnest(?::BLOB[]) AS key", [list(known)])
+        for path in [folder / JOIN, folder / TEXTS, *sorted((folder / "shards").glob("*.parquet"))]:
+            if path.is_file():
+                if path.name == JOIN and (folder / ROWS).is_file():
+                    changed += _clean_rows(con, folder)
+                changed += _filter(con, path, "key NOT IN (SELECT key FROM known)")
+    return changed
+
+
+def _clean_rows(con: DuckDBPyConnection, folder: Path) -> int:
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    column = (record.get("staged") or {}).get("text_column")
+    if not column:
+        return 0
+    join = f"read_parquet({duck.text(folder / JOIN)})"
+    lost = f"(SELECT raw FROM {join} WHERE key IN (SELECT key FROM known))"
+    return _filter(con, folder / ROWS, f"md5({duck.quote(column)}) IS NULL OR md5({duck.quote(column)}) NOT IN {lost}")
+
+
+def _filter(con: DuckDBPyConnection, path: Path, condition: str) -> int:
+    source = f"read_parquet({duck.text(path)})"
+    row = con.execute(f"SELECT count(*) FROM {source} WHERE NOT ({condition})").fetchone()
+    if row is None or not row[0]:
+        return 0
+    write_whole(
+        path,
+        lambda aside: _copy(con, f"SELECT * FROM {source} WHERE {condition}", aside),
+    )
+    return 1
+
+
+def _copy(con: DuckDBPyConnection, query: str, target: Path) -> None:
+    con.execute(f"COPY ({query}) TO {duck.text(target)} (FORMAT parquet, COMPRESSION zstd)")
+
+
+def _clean_lines(path: Path, ids: set[str], texts: Sequence[str]) -> int:
+    """Drop the lines of a rejects file that name one of the ids or hold one of the texts."""
+    if not path.is_file():
+        return 0
+    word = re.compile("|".join(rf"(?<![\w]){re.escape(each)}(?![\w])" for each in sorted(ids))) if ids else None
+    packed = [json.dumps(each, ensure_ascii=False)[1:-1] for each in texts]
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    kept = [line for line in lines if not ((word and word.search(line)) or any(each in line for each in packed))]
+    if len(kept) == len(lines):
+        return 0
+    write_text(path, "".join(line + "\n" for line in kept))
+    return 1
+
+
+def _outputs(runs: Path) -> list[str]:
+    found = []
+    for record in runs.glob("*/run.json"):
+        try:
+            output = json.loads(record.read_text(encoding="utf-8")).get("output")
+        except (OSError, ValueError):
+            continue
+        if output:
+            found.append(str(output))
+    return found

@@ -1,0 +1,89 @@
+"""Stata and SPSS files: labels become numbers with value labels, ids stay text, names fit in 32 characters."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xlt.errors import XltError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# What the formats can hold of one text, in bytes; Stata's short strings end at 2045.
+LONGEST = {".dta": 2045, ".sav": 32767}
+MOST_ROWS = 2_000_000
+
+
+def write(con: DuckDBPyConnection, query: str, labelled: dict[str, list[str]], target: Path, suffix: str) -> None:
+    """Write the rows of a query. `labelled` says which columns hold labels, in their order (1, 2, 3 …).
+
+    The formats' library holds all rows in memory: more than MOST_ROWS are refused.
+    """
+    try:
+        import pandas  # noqa: F401
+        import pyreadstat
+    except ImportError:
+        raise XltError(
+            "Stata and SPSS files need two more libraries: pip install 'xlt[stats]', or export to CSV."
+        ) from None
+    table = con.sql(_numbered(query, labelled)).limit(MOST_ROWS + 1).to_arrow_table()
+    if table.num_rows > MOST_ROWS:
+        raise XltError(
+            f"A {suffix} file is made in memory, so xlt writes up to {MOST_ROWS:,} rows; choose fewer with --where or "
+            "--langs, or export to Parquet."
+        )
+    frame = _frame(table, LONGEST[suffix])
+    value_labels: dict[str, dict[int | float, str]] = {
+        _name(column): dict(enumerate(labels, start=1))
+        for column, labels in labelled.items()
+    }
+    captions: list[str | None] = [str(column) for column in table.column_names]
+    if suffix == ".sav":
+        pyreadstat.write_sav(frame, target, column_labels=captions, variable_value_labels=value_labels)
+    else:
+        pyreadstat.write_dta(frame, target, version=14, column_labels=captions, variable_value_labels=value_labels)
+
+
+def _numbered(query: str, labelled: dict[str, list[str]]) -> str:
+    replaced = []
+    for column, labels in labelled.items():
+        whens = " ".join(f"WHEN {_text(label)} THEN {number}" for number, label in enumerate(labels, start=1))
+        if whens:
+            replaced.append(f"(CASE {column} {whens} END)::INTEGER AS {column}")
+    return f"SELECT * REPLACE ({', '.join(replaced)}) FROM ({query})" if replaced else query
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _name(column: str) -> str:
+    """A name that both formats take: letters, digits and _, at most 32, no digit first."""
+    plain = re.sub(r"[^0-9A-Za-z_]", "_", column)[:32]
+    return plain if plain[:1].isalpha() else f"v_{plain}"[:32]
+
+
+def _frame(table: Any, longest: int) -> Any:
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.types as types
+
+    columns: dict[str, Any] = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if types.is_string(column.type) or types.is_large_string(column.type):
+            columns[_name(name)] = pd.Series([_cut(each, longest) for each in column.to_pylist()], dtype=object)
+        elif types.is_timestamp(column.type):
+            columns[_name(name)] = pd.Series(column.cast(pa.timestamp("us")).to_pandas())
+        else:
+            # Nulls have no place among a whole number's values in either format; a double holds 15 digits.
+            columns[_name(name)] = pd.Series(column.cast(pa.float64()).to_pandas(), dtype="float64")
+    return pd.DataFrame(columns)
+
+
+def _cut(value: str | None, longest: int) -> str:
+    if value is None:
+        return ""
+    packed = value.replace("\0", "").encode()
+    return packed.decode() if len(packed) <= longest else packed[:longest].decode("utf-8", "ignore")
