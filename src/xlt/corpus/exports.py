@@ -80,8 +80,8 @@ def export(workspace: Path, corpus: Path, selection: Selection, output: Path | N
         run = None if selection.ids_only or selection.gold else _run(con, selection.run)
         query, labelled = _query(con, selection, run)
         try:
-            row = con.execute(f"SELECT count(*) FROM ({query})").fetchone()
-            rows = int(row[0]) if row else 0
+            # Drained, since the next statement would find the connection busy.
+            rows = int(con.execute(f"SELECT count(*) FROM ({query})").fetchall()[0][0])
             if output is None:
                 con.execute(f"COPY ({query}) TO '/dev/stdout' ({FORMATS[suffix]})")
             elif suffix in STATISTICS:

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.corpus import duck, gate, store
+from xlt.corpus.erase import Normalise, clean_lines, clean_run
 from xlt.corpus.exports import known_exports
 from xlt.corpus.importing import masks
 from xlt.corpus.importing.files import REJECTS
-from xlt.corpus.rejects import Reject as Reject
 from xlt.corpus.secret import ensure_key
-from xlt.corpus.stage import JOIN, ROWS, TEXTS, text_key
-from xlt.disk import write_text, write_whole
 from xlt.errors import UsageError, XltError
+from xlt.locks import hold
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-Normalise = Callable[[str], str]
 
 
 @dataclass
@@ -79,11 +76,33 @@ def forget(
 
     `normalise_of` gives a task's way to normalise texts, by the task's name: runs over files know texts by that.
     """
-    import duckdb
-
     key = ensure_key(workspace)
     ids = list(dict.fromkeys([*ids, *map(masks.masked_id_of, ids)]))
+    runs = [path for path in sorted(store.runs_folder(corpus).glob("*")) if path.is_dir()]
     result = Forgotten()
+    with ExitStack() as locks:
+        for folder in runs:
+            # A run that is being worked on would write the texts again.
+            locks.enter_context(hold(folder / "run.lock", f"The run {folder}"))
+        _forget(workspace, corpus, key, ids, authors, platform, normalise_of, runs, result)
+    for folder in runs:
+        (folder / "run.lock").unlink(missing_ok=True)
+    return result
+
+
+def _forget(
+    workspace: Path,
+    corpus: Path,
+    key: bytes,
+    ids: Sequence[str],
+    authors: Sequence[str],
+    platform: str | None,
+    normalise_of: Callable[[str], Normalise | None],
+    runs: Sequence[Path],
+    result: Forgotten,
+) -> None:
+    import duckdb
+
     with gate.opened(corpus, write=True) as con:
         masks.set_key(con, key)
         try:
@@ -98,19 +117,17 @@ def forget(
             raise duck.failed("Nothing was erased", error, "run the same command again") from None
     if result.tweets or result.quoted:
         rewrite(corpus)
-    for folder in sorted((corpus.parent / "runs").glob("*")):
-        if folder.is_dir():
-            result.run_files += _clean_run(folder, texts, normalise_of)
+    for folder in runs:
+        result.run_files += clean_run(folder, texts, normalise_of)
     places = [*files, *(corpus.parent / "runs").glob("*/rejects.jsonl")]
     wanted = set(names) | set(ids)
     for place in places:
         rejects = place if place.name == "rejects.jsonl" else place.with_name(place.name + REJECTS)
-        result.run_files += _clean_lines(rejects, wanted, texts)
+        result.run_files += clean_lines(rejects, wanted, texts)
     for spool in (corpus.parent / "runs").glob("stdin-*.jsonl"):
-        result.run_files += _clean_lines(spool, wanted, texts)
+        result.run_files += clean_lines(spool, wanted, texts)
     outputs = [Path(each) for each in _outputs(corpus.parent / "runs")]
     result.may_hold = [path for path in dict.fromkeys([*files, *known_exports(workspace), *outputs]) if path.exists()]
-    return result
 
 
 def _choose(
@@ -208,70 +225,6 @@ def rewrite(corpus: Path) -> None:
     finally:
         con.close()
         aside.unlink(missing_ok=True)
-
-
-def _clean_run(folder: Path, texts: Sequence[str], normalise_of: Callable[[str], Normalise | None]) -> int:
-    """Take the predictions and staged rows of these texts out of a run folder; how many files changed."""
-    try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        task = str(record.get("task", {}).get("name", ""))
-    except (OSError, ValueError):
-        task = ""
-    normalise = normalise_of(task)
-    known = {text_key(each) for each in texts}
-    if normalise:
-        known |= {text_key(normalise(each)) for each in texts}
-    if not known:
-        return 0
-    changed = 0
-    with duck.job(folder / "scratch") as con:
-        con.execute("CREATE TABLE known AS SELECT unnest(?::BLOB[]) AS key", [list(known)])
-        for path in [folder / JOIN, folder / TEXTS, *sorted((folder / "shards").glob("*.parquet"))]:
-            if path.is_file():
-                if path.name == JOIN and (folder / ROWS).is_file():
-                    changed += _clean_rows(con, folder)
-                changed += _filter(con, path, "key NOT IN (SELECT key FROM known)")
-    return changed
-
-
-def _clean_rows(con: DuckDBPyConnection, folder: Path) -> int:
-    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    column = (record.get("staged") or {}).get("text_column")
-    if not column:
-        return 0
-    join = f"read_parquet({duck.text(folder / JOIN)})"
-    lost = f"(SELECT raw FROM {join} WHERE key IN (SELECT key FROM known))"
-    return _filter(con, folder / ROWS, f"md5({duck.quote(column)}) IS NULL OR md5({duck.quote(column)}) NOT IN {lost}")
-
-
-def _filter(con: DuckDBPyConnection, path: Path, condition: str) -> int:
-    source = f"read_parquet({duck.text(path)})"
-    row = con.execute(f"SELECT count(*) FROM {source} WHERE NOT ({condition})").fetchone()
-    if row is None or not row[0]:
-        return 0
-    write_whole(
-        path,
-        lambda aside: _copy(con, f"SELECT * FROM {source} WHERE {condition}", aside),
-    )
-    return 1
-
-
-def _copy(con: DuckDBPyConnection, query: str, target: Path) -> None:
-    con.execute(f"COPY ({query}) TO {duck.text(target)} (FORMAT parquet, COMPRESSION zstd)")
-
-
-def _clean_lines(path: Path, ids: set[str], texts: Sequence[str]) -> int:
-    """Drop the lines of a rejects file that name one of the ids or hold one of the texts."""
-    if not path.is_file():
-        return 0
-    word = re.compile("|".join(rf"(?<![\w]){re.escape(each)}(?![\w])" for each in sorted(ids))) if ids else None
-    packed = [json.dumps(each, ensure_ascii=False)[1:-1] for each in texts]
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    kept = [line for line in lines if not ((word and word.search(line)) or any(each in line for each in packed))]
-    if len(kept) == len(lines):
-        return 0
-    write_text(path, "".join(line + "\n" for line in kept))
-    return 1
 
 
 def _outputs(runs: Path) -> list[str]:

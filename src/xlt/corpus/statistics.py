@@ -28,7 +28,7 @@ def write(con: DuckDBPyConnection, query: str, labelled: dict[str, list[str]], t
         raise XltError(
             "Stata and SPSS files need two more libraries: pip install 'xlt[stats]', or export to CSV."
         ) from None
-    table = con.sql(_numbered(query, labelled)).limit(MOST_ROWS + 1).to_arrow_table()
+    table = con.sql(f"{_numbered(query, labelled)} LIMIT {MOST_ROWS + 1}").to_arrow_table()
     if table.num_rows > MOST_ROWS:
         raise XltError(
             f"A {suffix} file is made in memory, so xlt writes up to {MOST_ROWS:,} rows; choose fewer with --where or "
@@ -36,8 +36,7 @@ def write(con: DuckDBPyConnection, query: str, labelled: dict[str, list[str]], t
         )
     frame = _frame(table, LONGEST[suffix])
     value_labels: dict[str, dict[int | float, str]] = {
-        _name(column): dict(enumerate(labels, start=1))
-        for column, labels in labelled.items()
+        _name(column): dict(enumerate(labels, start=1)) for column, labels in labelled.items()
     }
     captions: list[str | None] = [str(column) for column in table.column_names]
     if suffix == ".sav":
@@ -52,7 +51,7 @@ def _numbered(query: str, labelled: dict[str, list[str]]) -> str:
         whens = " ".join(f"WHEN {_text(label)} THEN {number}" for number, label in enumerate(labels, start=1))
         if whens:
             replaced.append(f"(CASE {column} {whens} END)::INTEGER AS {column}")
-    return f"SELECT * REPLACE ({', '.join(replaced)}) FROM ({query})" if replaced else query
+    return f"SELECT * REPLACE ({', '.join(replaced)}) FROM ({query})" if replaced else f"SELECT * FROM ({query})"
 
 
 def _text(value: str) -> str:

@@ -41,7 +41,8 @@ def to_sql(raw: str) -> str:
         WHEN regexp_full_match({raw}, '\\d{{9,10}}(\\.\\d*)?|\\d{{13}}(\\.0*)?|\\d{{16}}(\\.0*)?')
             THEN make_timestamp((try_cast({raw} AS DECIMAL(26, 6)) * ({scale}))::BIGINT)
         WHEN regexp_full_match({raw}, '\\d{{19}}') THEN make_timestamp(try_cast({raw} AS BIGINT) // 1000)
-        WHEN regexp_matches({raw}, '[A-Za-z]{{3}}') THEN coalesce(try_strptime({raw}, {zoned})::TIMESTAMP, try_strptime({raw}, {spelt})::TIMESTAMP)
+        WHEN regexp_matches({raw}, '[A-Za-z]{{3}}')
+            THEN coalesce(try_strptime({raw}, {zoned})::TIMESTAMP, try_strptime({raw}, {spelt})::TIMESTAMP)
     END)"""
 
 

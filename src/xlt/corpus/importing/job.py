@@ -212,7 +212,7 @@ def _commit(con: DuckDBPyConnection, job: Import, report: Report, digest: str, r
 
 
 def _need_text(source: Source, file: Path, options: Options) -> None:
-    if "text" in options.columns:
+    if "text" in options.columns and source.mapping.kind == "table":
         return
     column = source.mapping.columns["text"]
     if any(source.sql(path) for value in column for path in value.paths):

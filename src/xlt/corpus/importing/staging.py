@@ -131,7 +131,8 @@ def _raw(source: Source, options: Options) -> str:
     """The fields that the mapping names, as text."""
     mapping = source.mapping
     columns = dict(mapping.columns)
-    for name, given in options.columns.items():
+    # A platform's layout knows its fields; what was said is about the tables among the files.
+    for name, given in options.columns.items() if mapping.kind == "table" else ():
         columns[name] = named(source, given, OPTIONS[name])
     selected = [f"{column_sql(source, columns.get(name, ())) or 'NULL::VARCHAR'} AS {name}" for name in _TEXTS]
     selected[0] = f"trim({selected[0].removesuffix(' AS id')}) AS id"

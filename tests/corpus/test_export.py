@@ -1,0 +1,108 @@
+"""Exports: the same rows in every format, labels with their names, ids as text."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from filled import ANTI, PRO, UNRELATED, Post, fill
+from xlt.corpus import exports
+from xlt.corpus.exports import Selection, export, known_exports
+from xlt.errors import UsageError, XltError
+from xlt.tasks.load import load_task
+
+POSTS = [
+    Post("1212092628029698048", 'sí, "claro"\nnew line 😀', PRO, "es", author="a"),
+    Post("1212092628029698049", "nein", ANTI, "de", author="b"),
+    Post("1212092628029698050", None, None, "de", author="b"),
+    Post("1212092628029698051", "weather", UNRELATED, "en", author="c"),
+]
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    return fill(tmp_path, POSTS)
+
+
+def test_csv_jsonl_and_parquet_hold_the_same(corpus: Path) -> None:
+    folder = corpus.parent
+    for name in ("o.csv", "o.jsonl", "o.parquet"):
+        assert export(folder, corpus, Selection(), folder / name) == 4
+    with (folder / "o.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = [json.loads(line) for line in (folder / "o.jsonl").read_text().splitlines()]
+    table = pq.read_table(folder / "o.parquet").to_pylist()
+    for each in (rows, lines, table):
+        assert [row["id"] for row in each] == [post.id for post in POSTS]
+        assert [row["text"] or None for row in each] == [post.text for post in POSTS]
+        assert [row["predicted"] or None for row in each] == [post.label for post in POSTS]
+        assert "p_pro_immigration" in each[0]
+    assert [path.name for path in known_exports(folder)] == ["o.csv", "o.jsonl", "o.parquet"]
+
+
+def test_the_probability_columns_are_those_of_the_task() -> None:
+    task = load_task("immigration")
+    assert [exports.column(label) for label in task.names] == [task.column(label) for label in task.names]
+
+
+@pytest.mark.parametrize("suffix", ["dta", "sav"])
+def test_stata_and_spss_get_value_labels_and_string_ids(corpus: Path, suffix: str) -> None:
+    pyreadstat = pytest.importorskip("pyreadstat")
+    path = corpus.parent / f"o.{suffix}"
+    export(corpus.parent, corpus, Selection(), path)
+    read = getattr(pyreadstat, f"read_{suffix}")
+    columns, meta = read(path, output_format="dict")
+    assert [str(each) for each in columns["id"]] == [post.id for post in POSTS]
+    assert [each or None for each in columns["text"]] == [post.text for post in POSTS]
+    (labels,) = [meta.value_labels[name] for name in meta.variable_to_label.values()]
+    names = [labels.get(each) for each in columns["predicted"]]
+    assert names == [post.label for post in POSTS]
+    assert all(len(name) <= 32 for name in meta.column_names)
+    assert columns["p_pro_immigration"][0] == pytest.approx(0.9, abs=0.1)
+    assert str(columns["created_at"][0]).startswith("2026-03-01 12:00")
+
+
+def test_long_texts_are_cut_whole_letter_by_letter(tmp_path: Path) -> None:
+    pyreadstat = pytest.importorskip("pyreadstat")
+    corpus = fill(tmp_path, [Post("1", "ü" * 40_000, PRO)])
+    for suffix, longest in (("dta", 2045), ("sav", 32767)):
+        path = tmp_path / f"o.{suffix}"
+        export(tmp_path, corpus, Selection(), path)
+        columns, _ = getattr(pyreadstat, f"read_{suffix}")(path, output_format="dict")
+        assert columns["text"][0] == "ü" * (longest // 2)
+
+
+def test_ids_only_gives_nothing_else(corpus: Path) -> None:
+    for name, header in (("ids.txt", []), ("ids.csv", ["id"])):
+        export(corpus.parent, corpus, Selection(ids_only=True), corpus.parent / name)
+        assert (corpus.parent / name).read_text().split() == [*header, *(post.id for post in POSTS)]
+
+
+def test_selections(corpus: Path) -> None:
+    path = corpus.parent / "o.csv"
+    assert export(corpus.parent, corpus, Selection(langs=("de",)), path) == 2
+    assert export(corpus.parent, corpus, Selection(where="predicted = 'anti-immigration'"), path) == 1
+    assert export(corpus.parent, corpus, Selection(text=False), path) == 4
+    assert "text" not in path.read_text().splitlines()[0].split(",")
+    with pytest.raises(UsageError, match="is no condition on the columns"):
+        export(corpus.parent, corpus, Selection(where="nonsense = 1"), path)
+    with pytest.raises(UsageError, match="There is no run 'x'"):
+        export(corpus.parent, corpus, Selection(run="x"), path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("o.xlsx", "must end in"), ("o.txt", "is for --ids-only"), ("none/o.csv", "There is no folder")],
+)
+def test_outputs_that_are_none(corpus: Path, name: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        export(corpus.parent, corpus, Selection(), corpus.parent / name)
+
+
+def test_no_corpus(tmp_path: Path) -> None:
+    with pytest.raises(XltError, match="There is no corpus"):
+        export(tmp_path, tmp_path / "corpus.duckdb", Selection(), tmp_path / "o.csv")
