@@ -76,7 +76,7 @@ def test_csv_json_and_parquet_say_the_same(xlt: Xlt, labelled: Path, tmp_path: P
 
 
 def test_intervals_stand_below_the_shares_when_they_can_be_estimated(xlt: Xlt, tmp_path: Path) -> None:
-    posts = [Post(str(i), f"t{i}", TASK.names[i % 4], "en", author=f"a{i}") for i in range(80)]
+    posts = [Post(str(i), f"t{i}", TASK.names[i % 4], "en", author=f"a{i}") for i in range(120)]
     posts += [Post("x", "wenig", PRO, "de", author="x")]
     fill(tmp_path, posts)
     ran = xlt("breakdown", "--bootstrap", "200", "--seed", "7")

@@ -115,3 +115,19 @@ def test_nothing_that_a_query_does_changes_the_corpus(xlt: Xlt, corpus: Path) ->
     before = xlt("query", "SELECT count(*) FROM tweets", "--format", "csv", "-q").out
     assert xlt("query", "DELETE FROM tweets").code == 2
     assert xlt("query", "SELECT count(*) FROM tweets", "--format", "csv", "-q").out == before
+
+
+def test_the_query_of_the_documentation_runs_as_written(xlt: Xlt, corpus: Path, repository: Path) -> None:
+    page = (repository / "docs" / "breakdown.md").read_text("utf-8")
+    sql = page.partition("```sql\n")[2].partition("```")[0]
+    (corpus.parent / "queries").mkdir()
+    (corpus.parent / "queries" / "long-posts.sql").write_text(sql, "utf-8")
+    ran = xlt("query", "long-posts", "--param", "least=10", "--format", "csv")
+    assert ran.out.splitlines() == ["class,posts", "anti,150", "pro,1"]
+    assert "Stance of long posts" in xlt("query").out
+
+
+def test_the_documentation_names_every_query(repository: Path) -> None:
+    page = (repository / "docs" / "breakdown.md").read_text("utf-8")
+    for path in (repository / "queries").glob("*.sql"):
+        assert f"`{path.stem}`" in page

@@ -10,7 +10,7 @@ import pytest
 
 from filled import ANTI, NEUTRAL, PRO, TASK, UNRELATED, Post, add_run, fill
 from xlt.corpus import duck, gate
-from xlt.corpus.bootstrap import LEAST_AUTHORS, Patterns, intervals
+from xlt.corpus.bootstrap import LEAST_AUTHORS, Patterns, effective, intervals
 from xlt.corpus.breakdown import Answer, Question, breakdown
 from xlt.corpus.dimensions import Columns, Dimension, dimension, filled, language_sql, shown
 from xlt.corpus.footnotes import footnotes
@@ -316,15 +316,27 @@ def test_posts_of_few_authors_make_the_interval_wide() -> None:
 
 
 def test_over_too_few_authors_there_is_no_interval() -> None:
-    few = simple([LEAST_AUTHORS - 1], [[1, 1]])
-    assert intervals(few, [[0, 1]], 100, 0) == [[[None, None]]]
+    assert intervals(simple([LEAST_AUTHORS - 1], [[1, 1]]), [[0, 1]], 100, 0) == [[[None, None]]]
+    assert intervals(simple([LEAST_AUTHORS], [[1, 1]]), [[0, 1]], 100, 0) != [[[None, None]]]
+
+
+def test_one_author_who_writes_most_leaves_no_interval() -> None:
+    loud = simple([100, 100, 1], [[1, 0], [0, 1], [500, 500]])
+    assert intervals(loud, [[0, 1]], 100, 0) == [[[None, None]]]
+    assert effective(np.array([1.0, 1000.0]), np.array([200.0, 1.0])) == pytest.approx(1.44, abs=0.01)
+
+
+def test_a_class_that_is_too_rare_has_no_interval() -> None:
+    rare = intervals(simple([3, 100, 100], [[1, 0, 0], [0, 1, 0], [0, 0, 1]]), [[0, 1, 2]], 200, 0)[0][0]
+    assert rare[0] is None
+    assert rare[1] is not None
 
 
 def test_the_seed_decides_the_intervals_and_they_hold_the_share(tmp_path: Path) -> None:
     rng = random.Random(5)
     posts = [
-        Post(str(i), f"t{i}", rng.choice(TASK.names), rng.choice(["en", "de"]), author=f"a{rng.randint(0, 90)}")
-        for i in range(400)
+        Post(str(i), f"t{i}", rng.choice(TASK.names), rng.choice(["en", "de"]), author=f"a{rng.randint(0, 190)}")
+        for i in range(600)
     ]
     path = fill(tmp_path, posts)
     first = ask(path, Question(bootstrap=200, seed=3))

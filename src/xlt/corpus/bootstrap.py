@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEVEL = 0.95
-# Percentile intervals over fewer authors cover too little: docs/breakdown.md has the measurement.
-LEAST_AUTHORS = 30
+# With fewer effective authors, or fewer of them in a class (or out of it), percentile intervals cover too little:
+# docs/breakdown.md has the measurement.
+LEAST_AUTHORS = 50
+LEAST_OF_CLASS = 5
 _MOST_SUMS = 50_000_000
 
 Interval = tuple[float, float] | None
@@ -41,8 +43,8 @@ def intervals(
 ) -> list[list[list[Interval]]]:
     """For each group (columns of `parts` with one denominator), cell and class: the 95 % percentile interval.
 
-    None over fewer than `LEAST_AUTHORS` authors. The same seed gives the same intervals. Raises UsageError when there
-    are more sums to keep than memory is for.
+    None where such intervals cover too little. The same seed gives the same intervals. Raises UsageError when there are
+    more sums to keep than memory is for.
     """
     sums = _draw(patterns, replicates, seed)
     found: list[list[list[Interval]]] = []
@@ -50,17 +52,31 @@ def intervals(
         chosen = sums[:, :, list(columns)]
         with np.errstate(invalid="ignore", divide="ignore"):
             shares = chosen / chosen.sum(axis=2, keepdims=True)
-        present = patterns.parts[:, list(columns)].sum(axis=1) > 0
-        authors = np.bincount(
-            patterns.cell[present],
-            patterns.authors[patterns.pattern[present]].astype(np.float64),
-            minlength=patterns.cells,
-        )
-        enough = authors >= LEAST_AUTHORS
-        found.append(
-            [_percentiles(shares[:, cell]) if enough[cell] else [None] * len(columns) for cell in range(patterns.cells)]
-        )
+        enough = _enough(patterns, list(columns))
+        found.append([_percentiles(shares[:, cell], enough[cell]) for cell in range(patterns.cells)])
     return found
+
+
+def effective(posts: NDArray[np.float64], authors: NDArray[np.float64]) -> float:
+    """How many authors with equally many posts tell as much: (sum of posts)² / sum of squares (Kish)."""
+    squares = float((posts**2 * authors).sum())
+    return float((posts * authors).sum()) ** 2 / squares if squares else 0.0
+
+
+def _enough(patterns: Patterns, columns: list[int]) -> NDArray[np.bool_]:
+    """Whether each class of each cell can have an interval, shape (cells, classes)."""
+    many = patterns.authors[patterns.pattern].astype(np.float64)
+    parts = patterns.parts[:, columns]
+    enough = np.zeros((patterns.cells, len(columns)), np.bool_)
+    for cell in range(patterns.cells):
+        here = patterns.cell == cell
+        base = parts[here].sum(axis=1)
+        number = effective(base, many[here])
+        if number < LEAST_AUTHORS:
+            continue
+        share = (parts[here] * many[here, None]).sum(axis=0) / (base * many[here]).sum()
+        enough[cell] = number * np.minimum(share, 1 - share) >= LEAST_OF_CLASS
+    return enough
 
 
 def _draw(patterns: Patterns, replicates: int, seed: int) -> NDArray[np.float64]:
@@ -82,9 +98,11 @@ def _draw(patterns: Patterns, replicates: int, seed: int) -> NDArray[np.float64]
     return sums
 
 
-def _percentiles(shares: NDArray[np.float64]) -> list[Interval]:
+def _percentiles(shares: NDArray[np.float64], enough: NDArray[np.bool_]) -> list[Interval]:
+    if not enough.any():
+        return [None] * len(enough)
     # A replicate that drew none of a cell's authors has no share there.
     kept = shares[~np.isnan(shares).any(axis=1)]
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(kept, [tail, 1 - tail], axis=0)
-    return [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+    return [(float(a), float(b)) if there else None for a, b, there in zip(low, high, enough, strict=True)]

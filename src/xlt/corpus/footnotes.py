@@ -83,8 +83,8 @@ def _about_intervals(question: Question) -> str:
     if question.bootstrap:
         return (
             f"Intervals: 95 %, percentiles of {question.bootstrap:,} draws of authors (seed {question.seed}), none "
-            f"over fewer than {LEAST_AUTHORS} authors. They tell how much the shares hang on single "
-            "authors, nothing about the classifier's errors."
+            f"where too few authors (effectively under {LEAST_AUTHORS}) make them too narrow. They tell how much the "
+            "shares hang on single authors, nothing about the classifier's errors."
         )
     return (
         "No intervals: these are a classifier's shares of what is here, not proportions of a sample, and its errors "
