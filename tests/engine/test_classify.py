@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -25,8 +26,8 @@ TASK = load_task("immigration")
 COLUMNS = ["predicted", "confidence", *(TASK.column(name) for name in TASK.names)]
 
 
-def table(path: Path) -> dict[str, list[object]]:
-    found: dict[str, list[object]] = pq.read_table(path).to_pydict()
+def table(path: Path) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = pq.read_table(path).to_pydict()
     return found
 
 
@@ -171,7 +172,7 @@ def test_parts_joined_equal_one_run_bit_for_bit(tiny_model: Path, tmp_path: Path
         job = make_job(tiny_model, source, tmp_path / "parts.parquet", tmp_path / "b", shard=(part, 3))
         outcome = classify(job, Quiet())
         assert outcome.complete == (part == 2)
-        assert not job.output.exists()
+        assert not (tmp_path / "parts.parquet").exists()
     listener = Quiet()
     joined = classify(make_job(tiny_model, source, tmp_path / "parts.parquet", tmp_path / "b"), listener)
     assert joined.scored == 0
