@@ -6,7 +6,7 @@ WITH coded AS (
 SELECT
     coalesce(lang, lang_tag, 'und') AS language,
     count(*) AS posts,
-    approx_count_distinct(t.text_key) AS texts_about,
+    count(DISTINCT t.text_key) AS texts,
     round(100 * count(lang) / count(*), 1) AS percent_detected,
     round(avg(lang_confidence), 3) AS mean_confidence,
     round(100 * count(*) FILTER (WHERE lang = lang_tag)

@@ -131,3 +131,16 @@ def test_the_documentation_names_every_query(repository: Path) -> None:
     page = (repository / "docs" / "breakdown.md").read_text("utf-8")
     for path in (repository / "queries").glob("*.sql"):
         assert f"`{path.stem}`" in page
+
+
+def test_a_wide_table_loses_no_column(xlt: Xlt, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    ran = xlt(
+        "query", "SELECT " + ", ".join(f"'value number {i}' AS c{i}" for i in range(8)) + ", text FROM tweets LIMIT 1"
+    )
+    assert ran.out.splitlines()[0].split() == [*(f"c{i}" for i in range(8)), "text"]
+    assert all(f"value number {i}" in ran.out for i in range(8))
+    long = xlt("query", "SELECT 1 AS number, repeat('word ', 100) AS long, 2 AS last")
+    assert max(len(line) for line in long.out.splitlines()) <= 60
+    assert long.out.splitlines()[1].split()[-1] == "2"
+    assert "…" in long.out

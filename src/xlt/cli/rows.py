@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from xlt.cli.formats import check_format
 from xlt.disk import write_whole
@@ -43,27 +43,29 @@ def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table on stdout: numbers to the right, texts on one line each, cut at the terminal's edge."""
+    """A table on stdout, numbers to the right. Long texts share what the terminal has left; nothing else is cut."""
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for position, name in enumerate(columns):
+    console = Console(highlight=False)
+    longest = [max([cell_len(name), *(cell_len(_shown(row[i])) for row in rows)]) for i, name in enumerate(columns)]
+    narrow = [width for width in longest if width <= _NARROW]
+    gaps = 2 * (len(columns) - 1)
+    left = console.width - sum(narrow) - gaps
+    share = max(_NARROW, left // max(1, len(columns) - len(narrow)))
+    widths = [width if width <= _NARROW else min(width, share) for width in longest]
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for position, (name, width) in enumerate(zip(columns, widths, strict=True)):
         numeric = any(isinstance(row[position], int | float | Decimal) for row in rows)
-        # Long texts give way to the other columns, not the other way round.
-        longest = max([len(name), *(len(_shown(row[position])) for row in rows)])
-        table.add_column(
-            Text(name),
-            justify="right" if numeric else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            min_width=longest if longest <= _NARROW else len(name),
-        )
+        side: Literal["left", "right"] = "right" if numeric else "left"
+        table.add_column(Text(name), justify=side, no_wrap=True, overflow="ellipsis", width=width)
     for row in rows:
         # Text objects: a tweet may hold what looks like markup.
         table.add_row(*(Text(_shown(value)) for value in row))
-    Console(highlight=False).print(table)
+    # Wider than the terminal rather than without a column.
+    Console(highlight=False, width=max(console.width, sum(widths) + gaps)).print(table)
 
 
 def objects(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
