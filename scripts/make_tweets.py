@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent / "xlt_mini"))
-import tweets as own
+sys.path.insert(0, str(Path(__file__).parent))
+from xlt_mini.tweets import read
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,7 +54,7 @@ class Maker:
         self._python = random.Random(seed)
         self._numpy = np.random.default_rng(seed)
         self._authors = max(10, rows // 6)
-        self._words = {lang: [tweet.text.split() for tweet in own.read(lang)] for lang in MIX}
+        self._words = {lang: [tweet.text.split() for tweet in read(lang)] for lang in MIX}
         self._tags = {
             lang: sorted({w for words in each for w in words if w[0] == "#"}) for lang, each in self._words.items()
         }
