@@ -156,9 +156,9 @@ def test_only_the_gate_opens_a_corpus(repository: Path) -> None:
     opening = {
         path.relative_to(source).as_posix()
         for path in source.rglob("*.py")
-        if re.search(r"duckdb\.connect\((?!\)|config=)", path.read_text(encoding="utf-8"))
+        if re.search(r"duckdb\.connect\((?!\)|config=)|ATTACH ", path.read_text(encoding="utf-8"))
     }
-    assert opening == {"corpus/gate.py"}
+    assert opening == {"corpus/gate.py", "corpus/store.py"}, "store.py makes new files"
 
 
 def test_memory_is_bounded_and_what_spills_is_removed(corpus: Path) -> None:
@@ -261,3 +261,63 @@ def test_programs_are_called_what_a_person_calls_them() -> None:
         process.kill()
         process.communicate()
     assert program_of(process.pid) is None
+
+
+def test_a_corpus_written_anew_holds_no_trace_of_deleted_rows(tmp_path: Path) -> None:
+    secret = "a secret that was told once and then deleted"
+    corpus = make_corpus(tmp_path, ["one", secret, "two"])
+    assert secret.encode() in corpus.read_bytes()
+    with gate.opened(corpus, write=True) as con:
+        con.execute("DELETE FROM tweets WHERE text LIKE '%secret%'")
+    before = query(corpus, "SELECT * FROM tweets ORDER BY id::INT")
+    gate.rewrite(corpus, "v1.0.0")
+    assert secret.encode() not in corpus.read_bytes()
+    assert query(corpus, "SELECT * FROM tweets ORDER BY id::INT") == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".xlt", "corpus.duckdb"]
+
+
+def test_what_a_killed_writer_logged_is_written_anew_once(corpus: Path) -> None:
+    code = """
+import os, signal, sys
+from pathlib import Path
+from xlt.corpus import gate
+with gate.opened(Path(sys.argv[1]), write=True) as con:
+    con.execute("INSERT INTO meta VALUES ('logged', 'yes')")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", code, str(corpus)], check=False)
+    assert corpus.with_name("corpus.duckdb.wal").exists()
+    gate.rewrite(corpus, "v1.0.0")
+    assert query(corpus, "SELECT count(*) FROM meta WHERE key = 'logged'") == [(1,)]
+
+
+def test_a_writer_keeps_the_corpus_from_being_written_anew(corpus: Path) -> None:
+    with holder(corpus, "write") as process, pytest.raises(gate.CorpusLockedError, match=str(process.pid)):
+        gate.rewrite(corpus, "v1.0.0", patience=0.2)
+    with (
+        gate.opened(corpus),
+        pytest.raises(gate.CorpusLockedError, match="another job of this process"),
+    ):
+        gate.rewrite(corpus, "v1.0.0", patience=0.1)
+    assert query(corpus, COUNT) == [(3,)]
+
+
+@pytest.mark.slow
+def test_writers_lose_nothing_while_the_corpus_is_written_anew(corpus: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from xlt.corpus import gate
+print("ready", flush=True)
+for turn in range(40):
+    with gate.opened(Path(sys.argv[1]), write=True, patience=120) as con:
+        con.execute("INSERT INTO meta VALUES (?, ?)", [sys.argv[2], str(turn)])
+"""
+    with python(code, corpus, "a") as a, python(code, corpus, "b") as b:
+        anew = 0
+        while a.poll() is None or b.poll() is None:
+            gate.rewrite(corpus, "v1.0.0", patience=120)
+            anew += 1
+        assert (a.wait(), b.wait()) == (0, 0)
+    assert anew > 3
+    assert query(corpus, "SELECT count(*) FROM meta WHERE key IN ('a', 'b')") == [(80,)]

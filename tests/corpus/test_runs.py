@@ -23,7 +23,7 @@ from corpus.workspaces import (
     stage_into,
 )
 from xlt.corpus import gate
-from xlt.corpus.erase import erase_texts
+from xlt.corpus.erase import clean_run
 from xlt.corpus.rounds import rounds
 from xlt.corpus.runlist import details, find_run, listing, unmerged
 from xlt.corpus.runs import catch_up, merge_runs, pending, remove, write_output
@@ -294,10 +294,12 @@ def test_erased_texts_are_in_no_file_of_a_run(corpus: Path) -> None:
     other = make_run(corpus, "2026-02-02-00000000")
     unfinished = stage_into(other, corpus)
     assert unfinished is not None
-    keys = dict(query(corpus, "SELECT text, text_key::VARCHAR FROM tweets WHERE text IN ('two', '@anna hi', 'text 7')"))
-    assert erase_texts(corpus, list(keys.values())) > 0
-    with gate.opened(corpus, write=True) as con:
-        con.execute("DELETE FROM tweets WHERE text_key::VARCHAR IN (SELECT unnest(?))", [list(keys.values())])
+    gone = ["two", "@anna hi", "text 7"]
+
+    def clean() -> int:
+        return sum(clean_run(folder, gone, lambda task: TASK.normalise) for folder in (run, other))
+
+    assert clean() > 0
     texts = [text for block in range(3) for text in read_block(unfinished.folder, block)[1]]
     assert len(texts) == SCORED - 2, "@user hi is still somebody's"
     assert "two" not in texts
@@ -306,5 +308,5 @@ def test_erased_texts_are_in_no_file_of_a_run(corpus: Path) -> None:
     for each, merged in zip((run, other), merge_runs(corpus, [run, other]), strict=True):
         assert merged.texts == CLASSIFIED - 3
         assert rounds(each)[0].complete
-    assert not query(corpus, f"SELECT 1 FROM predictions WHERE text_key::VARCHAR IN {tuple(keys.values())}")
-    assert erase_texts(corpus, list(keys.values())) == 0
+    assert not query(corpus, f"SELECT 1 FROM tweets JOIN predictions USING (text_key) WHERE text IN {tuple(gone)}")
+    assert clean() == 0

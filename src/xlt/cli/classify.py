@@ -75,6 +75,7 @@ def classify(
     Example: xlt classify tweets.csv --langs en,de -o labelled.parquet
     """
     from xlt.cards.registry import DEFAULT_NOTE
+    from xlt.cli.corpora import merge_waiting
     from xlt.cli.narrate import Narrator
     from xlt.cli.request import Request, build
 
@@ -98,6 +99,8 @@ def classify(
         shard=parse_shard(shard),
         workspace=workspace,
     )
+    if request.corpus and not plan:
+        merge_waiting(request.corpus, quiet)
     with build(request) as job, Narrator(quiet) as narrator:
         if model is None:
             narrator.say(DEFAULT_NOTE)

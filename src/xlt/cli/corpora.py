@@ -17,16 +17,22 @@ def is_corpus(source: str) -> bool:
 
 def find_corpus(source: str, workspace: Path, quiet: bool = False) -> Path:
     """The corpus that SOURCE names, with the runs merged that ended while it was locked. Raises UsageError."""
-    from xlt.corpus.runs import catch_up
     from xlt.corpus.store import corpus_path
 
     path = corpus_path(workspace) if source == WORD else Path(source).expanduser()
     if not path.exists():
         raise UsageError(f"There is no corpus {path}; make one with xlt import FILE, or name another with --workspace.")
+    merge_waiting(path, quiet)
+    return path
+
+
+def merge_waiting(path: Path, quiet: bool = False) -> None:
+    """Merge the runs that ended while the corpus was locked; says so on stderr, and never stops the command."""
+    from xlt.corpus.runs import catch_up
+
     merged, waiting = catch_up(path)
     if not quiet:
         for each in merged:
             print(f"Merged the run {each.run} into the corpus: {each.added:,} predictions.", file=sys.stderr)
         if waiting:
             print(waiting, file=sys.stderr)
-    return path

@@ -30,8 +30,9 @@ def demo(
     from rich.console import Console
 
     from xlt.bundled import bundled
+    from xlt.cli.corpora import WORD
     from xlt.cli.narrate import Narrator
-    from xlt.cli.request import CORPUS, Request, build
+    from xlt.cli.request import Request, build
     from xlt.cli.tables import shares_table
     from xlt.engine.classify import classify
 
@@ -39,7 +40,7 @@ def demo(
     output = tweets.with_suffix(".labelled.parquet")
     with Narrator() as narrator:
         corpus = _import(tweets, folder, narrator)
-        request = Request(sources=(CORPUS,), model="xlt-mini", output=output, workspace=folder, backend=backend)
+        request = Request(sources=(WORD,), model="xlt-mini", output=output, workspace=folder, backend=backend)
         with build(request) as job:
             outcome = classify(job, narrator)
     texts = outcome.staged.distinct + outcome.staged.known

@@ -36,6 +36,7 @@ def export(
 
     Example: xlt export -o labelled.dta --langs en,de --where "created_at >= '2024-01-01'"
     """
+    from xlt.cli.corpora import merge_waiting
     from xlt.corpus.exports import Selection
     from xlt.corpus.exports import export as write
     from xlt.corpus.store import corpus_path
@@ -48,6 +49,8 @@ def export(
         gold=gold,
         text=not no_text,
     )
-    rows = write(workspace, corpus or corpus_path(workspace), selection, output, kind)
+    path = corpus or corpus_path(workspace)
+    merge_waiting(path, quiet)
+    rows = write(workspace, path, selection, output, kind)
     if not quiet and output is not None:
         print(f"Written: {output}, {rows:,} rows.", file=sys.stderr)

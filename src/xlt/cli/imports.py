@@ -53,6 +53,7 @@ def import_files(
 
     Example: xlt import exports/*.jsonl colleague.csv --text-column body
     """
+    from xlt.cli.corpora import merge_waiting
     from xlt.cli.narrate import Narrator
     from xlt.corpus.importing.files import expand
     from xlt.corpus.importing.job import Import, Labels, run
@@ -89,11 +90,13 @@ def import_files(
         labels=labels,
     )
     files, passed = expand(sources)
+    path = corpus or corpus_path(workspace)
+    merge_waiting(path, quiet)
     with Narrator(quiet) as narrator:
         if passed:
             names = ", ".join(str(path) for path in passed[:5])
             narrator.say(f"{len(passed)} files are of no kind that xlt reads, and were left: {names}.")
-        reports = run(Import(files, workspace, corpus or corpus_path(workspace), options, gold), narrator.say)
+        reports = run(Import(files, workspace, path, options, gold), narrator.say)
         if len(reports) > 1:
             added, changed = sum(each.added for each in reports), sum(each.changed for each in reports)
             narrator.say(f"All files: {added:,} new, {changed:,} changed.")

@@ -14,6 +14,7 @@ from typing import IO, cast, get_args
 from xlt.backends import choose
 from xlt.backends.base import Precision
 from xlt.cards.registry import default_name, find
+from xlt.cli.corpora import WORD, is_corpus
 from xlt.corpus.readers import kind_of
 from xlt.corpus.stage import Selection
 from xlt.corpus.store import corpus_path
@@ -22,7 +23,6 @@ from xlt.errors import Interrupted, UsageError, XltError
 from xlt.tasks.load import load_task
 
 STDIN = "-"
-CORPUS = "corpus"
 LABELLED_STDIN = ".labelled.jsonl"
 _SUFFIX = {"parquet": ".parquet", "csv": ".csv", "tsv": ".tsv", "jsonl": ".jsonl", "json": ".jsonl"}
 
@@ -52,12 +52,12 @@ class Request:
     @property
     def corpus(self) -> Path | None:
         """The corpus to classify, if it is one: the workspace's own, or a file ending in .duckdb."""
-        named = [source for source in self.sources if source == CORPUS or source.lower().endswith(".duckdb")]
+        named = [source for source in self.sources if is_corpus(source)]
         if not named:
             return None
         if len(self.sources) > 1:
             raise UsageError("A corpus can't be mixed with other sources; classify them one after the other.")
-        return corpus_path(self.workspace) if named[0] == CORPUS else Path(named[0]).expanduser()
+        return corpus_path(self.workspace) if named[0] == WORD else Path(named[0]).expanduser()
 
     @property
     def to_stdout(self) -> bool:

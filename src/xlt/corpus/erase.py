@@ -42,7 +42,8 @@ def clean_run(folder: Path, texts: Sequence[str], normalise_of: Callable[[str], 
         else:
             con.execute("CREATE TABLE keys AS SELECT unnest(?::BLOB[]) AS key", [_keys(folder, texts, normalise_of)])
         changed = 0
-        for path in sorted(folder.rglob("*.parquet")):
+        # Joins last: what was begun and killed finds the same keys again.
+        for path in sorted(folder.rglob("*.parquet"), key=lambda each: (each.name == JOIN, each)):
             if path.name.startswith(".") or scratch in path.parents:
                 continue
             if path.name == JOIN:

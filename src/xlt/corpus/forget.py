@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -116,7 +115,10 @@ def _forget(
         except duckdb.Error as error:
             raise duck.failed("Nothing was erased", error, "run the same command again") from None
     if result.tweets or result.quoted:
-        rewrite(corpus)
+        try:
+            gate.rewrite(corpus, store.STORAGE)
+        except XltError as error:
+            raise XltError(f"The posts are erased, but the file may hold traces of them: {error}") from None
     for folder in runs:
         result.run_files += clean_run(folder, texts, normalise_of)
     places = [*files, *(corpus.parent / "runs").glob("*/rejects.jsonl")]
@@ -199,32 +201,6 @@ def _erase(con: DuckDBPyConnection, ids: Sequence[str], platform: str | None, re
 _PLATFORMS = (
     "(SELECT DISTINCT platform FROM (SELECT platform FROM tweets UNION ALL SELECT 'x' UNION ALL SELECT 'table'))"
 )
-
-
-def rewrite(corpus: Path) -> None:
-    """Write the corpus anew: a deleted row's bytes stay in a DuckDB file until something is written over them."""
-    import duckdb
-
-    aside = corpus.with_name(f".{corpus.stem}.{os.getpid()}.rewritten.part")
-    aside.unlink(missing_ok=True)
-    con = duckdb.connect()
-    try:
-        # Attached for writing, so that nobody else has the file until the new one is in its place.
-        con.execute(f"ATTACH {duck.text(corpus)} AS before")
-        con.execute(f"ATTACH {duck.text(aside)} AS after (STORAGE_VERSION {duck.text(store.STORAGE)})")
-        con.execute("COPY FROM DATABASE before TO after")
-        con.execute("DETACH after")
-        aside.replace(corpus)
-        con.execute("DETACH before")
-    except (duckdb.Error, OSError) as error:
-        raise duck.failed(
-            "The posts are erased, but the file could not be written anew and may hold traces of them",
-            error,
-            "run the same command again",
-        ) from None
-    finally:
-        con.close()
-        aside.unlink(missing_ok=True)
 
 
 def _outputs(runs: Path) -> list[str]:

@@ -11,7 +11,6 @@ outlives the block keeps the lock, and the next writer of this process would wai
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 import threading
@@ -23,19 +22,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.corpus import duck, schema
+from xlt.corpus.refusals import CorpusLockedError as CorpusLockedError
+from xlt.corpus.refusals import damage as damage_of
+from xlt.corpus.refusals import refused
 from xlt.errors import XltError
-from xlt.processes import alive, program_of
+from xlt.processes import alive
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 PATIENCE = 5.0
 _PAUSE = 0.05
-_HOLDER = re.compile(r"(?:held|open) in\s+(?:(?P<program>[^\n]*?)\s)?\(?PID (?P<pid>\d+)\)?", re.DOTALL)
-
-
-class CorpusLockedError(XltError):
-    """Another process (or another job of this one) has the corpus open."""
 
 
 @dataclass
@@ -71,7 +68,7 @@ def opened(
     try:
         yield cursor
     except duckdb.Error as error:
-        damage = _damage(path, error)
+        damage = damage_of(path, error)
         if damage is None:
             raise
         raise damage from None
@@ -114,6 +111,71 @@ def _leave(door: _Door, path: Path, cursor: DuckDBPyConnection) -> None:
             _remove_spill(path)
 
 
+def rewrite(path: Path, storage: str, patience: float = PATIENCE) -> None:
+    """Write the corpus anew: a deleted row's bytes stay in a DuckDB file until something is written over them.
+
+    Other readers keep the old file until they close; no writer gets in between. Raises XltError; the file is then as
+    before.
+    """
+    path = path.resolve()
+    with _doors_lock:
+        door = _doors.setdefault(path, _Door())
+    deadline = time.monotonic() + patience
+    while True:
+        with door.lock:
+            if not door.writing and not door.readers:
+                door.writing = True
+                break
+        if time.monotonic() >= deadline:
+            raise CorpusLockedError(
+                f"The corpus {path} is in use by another job of this process; wait until it is done."
+            )
+        time.sleep(_PAUSE)
+    try:
+        while True:
+            try:
+                if _copied(path, storage):
+                    return
+                # What a killed writer left in the log must be in the file first.
+                _open(path, True, duck.MEMORY).close()
+            except CorpusLockedError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(_PAUSE)
+    finally:
+        with door.lock:
+            door.writing = False
+        _remove_spill(path)
+
+
+def _copied(path: Path, storage: str) -> bool:
+    """Copy the file aside and put the copy in its place; False when there is a log beside it."""
+    import duckdb
+
+    aside = path.with_name(f".{path.stem}.{os.getpid()}.part")
+    aside.unlink(missing_ok=True)
+    with duck.job(_make_spill(path)) as con:
+        try:
+            # Attached for reading, which keeps writers out; for writing, DuckDB would remove the log of the new file.
+            con.execute(f"ATTACH {duck.text(path)} AS old (READ_ONLY)")
+        except duckdb.Error as error:
+            raise refused(path, error) from None
+        if path.with_name(path.name + ".wal").exists():
+            return False
+        try:
+            con.execute(f"ATTACH {duck.text(aside)} AS new (STORAGE_VERSION {duck.text(storage)})")
+            con.execute("COPY FROM DATABASE old TO new")
+            con.execute("DETACH new")
+            aside.replace(path)
+        except (duckdb.Error, OSError) as error:
+            raise damage_of(path, error) or duck.failed(
+                f"The corpus {path} can't be written anew", error, "run the same command again"
+            ) from None
+        finally:
+            aside.unlink(missing_ok=True)
+    return True
+
+
 def _connect(path: Path, write: bool, memory: str) -> DuckDBPyConnection:
     """Open, check that it is a corpus, and bring an older schema up to date."""
     _check_file(path)
@@ -132,7 +194,7 @@ def _connect(path: Path, write: bool, memory: str) -> DuckDBPyConnection:
     except BaseException as error:
         connection.close()
         _remove_spill(path)
-        damage = _damage(path, error)
+        damage = damage_of(path, error)
         if damage is None:
             raise
         raise damage from None
@@ -170,55 +232,18 @@ def _open(path: Path, write: bool, memory: str) -> DuckDBPyConnection:
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }
+    before = path.stat().st_ino
     try:
         connection = duckdb.connect(str(path), read_only=not write, config=config)
     except duckdb.Error as error:
         _remove_spill(path)
-        raise _refused(path, error) from None
+        raise refused(path, error) from None
+    if path.stat().st_ino != before:
+        # Written anew between DuckDB's opening and locking of it: what we hold is the old file, without a name.
+        connection.close()
+        raise CorpusLockedError(f"The corpus {path} is being written anew; try again in a moment.")
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     return connection
-
-
-def _refused(path: Path, error: Exception) -> XltError:
-    """Why DuckDB did not open the file."""
-    message = str(error)
-    if "lock" in message or "already open in" in message or "different configuration" in message:
-        holder = _HOLDER.search(message)
-        if holder:
-            pid = int(holder["pid"])
-            program = program_of(pid) or Path((holder["program"] or "").strip()).name or "another program"
-            return CorpusLockedError(
-                f"The corpus {path} is in use by {program} (process {pid}); close it there, or try again when it is "
-                "done."
-            )
-        if "Conflicting" in message or "different configuration" in message:
-            return CorpusLockedError(
-                f"The corpus {path} is in use by another program; close it there, or try again when it is done."
-            )
-        return XltError(
-            f"The corpus {path} can't be locked: {duck.sentence(error)}; its drive may know no locks (a network "
-            "drive), so move the workspace to a local disk."
-        )
-    if "version number" in message:
-        return XltError(f"The corpus {path} was written by a newer DuckDB than this one; update xlt to open it.")
-    if "not a valid DuckDB database" in message or "extension" in message:
-        return XltError(f"{path} is no DuckDB file, or was cut short at its very beginning; restore it from a copy.")
-    if "ermission denied" in message or "Read-only file system" in message:
-        return XltError(f"The corpus {path} can't be opened: permission denied; change the rights of file and folder.")
-    return _damage(path, error) or duck.failed(f"The corpus {path} can't be opened", error, "restore it from a copy")
-
-
-def _damage(path: Path, error: BaseException) -> XltError | None:
-    """A sentence for a file that is not whole or a disk that is full; None for every other error."""
-    message = str(error)
-    if any(sign in message for sign in ("read enough bytes", "Corrupt", "orrupted", "checksum")):
-        return XltError(
-            f"The corpus {path} is damaged, perhaps cut short by a full disk; restore it from a copy, or move it away, "
-            "import the files again and run xlt runs merge."
-        )
-    if "No space left" in message or "File too large" in message:
-        return XltError(f"The corpus {path} can't be written: the disk is full; free some space and try again.")
-    return None
 
 
 def _spill(path: Path) -> Path:
