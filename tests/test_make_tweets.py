@@ -40,6 +40,7 @@ def test_they_look_like_tweets(made: Path) -> None:
     assert longest <= 280
     assert tags == 14
     assert 0.03 < unknown < 0.07
-    lost = "SELECT count(*) FROM read_parquet($1) a ANTI JOIN read_parquet($1) b ON a.retweet_of = b.id AND a.text = b.text"
+    lost = "SELECT count(*) FROM read_parquet($1) a ANTI JOIN read_parquet($1) b ON a.retweet_of = b.id "
+    lost += "AND a.text = b.text"
     [(orphans,)] = duckdb.execute(f"{lost} WHERE a.retweet_of IS NOT NULL", [str(made)]).fetchall()
     assert orphans == 0
