@@ -66,7 +66,7 @@ def test_a_post_is_erased_everywhere_and_does_not_come_back(corpus: Path) -> Non
     assert query(corpus, "SELECT id, quoted_text FROM tweets ORDER BY id") == [("3", None), ("4", None), ("5", None)]
     assert query(corpus, "SELECT count(*) FROM predictions") == [(2,)]
     (shard,) = each.shards
-    assert duckdb.sql(f"SELECT count(*) FROM '{shard}'").fetchall() == [(2,)]
+    assert duckdb.execute(f"SELECT count(*) FROM '{shard}'").fetchall() == [(2,)]
     # The imported file and the export are the user's: they are named.
     assert set(found.may_hold) == {folder / "a.csv", folder / "out.csv"}
     assert set(traces(folder)) == {folder / "a.csv", folder / "out.csv"}

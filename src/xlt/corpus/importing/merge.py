@@ -54,22 +54,24 @@ def merge(con: DuckDBPyConnection, source: int, key_of_id: str) -> Merged:
     """
     forgotten = _leave_forgotten(con, key_of_id)
     before = _count(con, "SELECT count(*) FROM tweets")
-    names = ", ".join(("id", "platform", *COLUMNS))
+    present = staged_columns(con)
+    columns = [name for name in COLUMNS if name in present]
+    names = ", ".join(("id", "platform", *columns))
     if before == 0:
         con.execute(f"INSERT INTO tweets ({names}, source) SELECT {names}, {source} FROM {STAGED}")
         return Merged(_count(con, "SELECT count(*) FROM tweets"), 0, 0, forgotten)
     same = "t.platform = s.platform AND t.id = s.id"
     reworded = _count(con, f"SELECT count(*) FROM tweets t JOIN {STAGED} s ON {same} WHERE t.text_key <> s.text_key")
     differs = " OR ".join(
-        f"(s.{name} IS NOT NULL AND {_plain(name, 't')} IS DISTINCT FROM {_plain(name, 's')})" for name in COLUMNS
+        f"(s.{name} IS NOT NULL AND {_plain(name, 't')} IS DISTINCT FROM {_plain(name, 's')})" for name in columns
     )
-    updates = ", ".join(f"{name} = coalesce(s.{name}, t.{name})" for name in COLUMNS)
+    updates = ", ".join(f"{name} = coalesce(s.{name}, t.{name})" for name in columns)
     # Another text is in another language, until it is detected anew.
     stale = "s.text_key IS NOT NULL AND s.text_key IS DISTINCT FROM t.text_key"
     detected = ", ".join(
         f"{name} = CASE WHEN {stale} THEN NULL ELSE t.{name} END" for name in ("lang", "lang_confidence")
     )
-    values = ", ".join(f"s.{name}" for name in ("id", "platform", *COLUMNS))
+    values = ", ".join(f"s.{name}" for name in ("id", "platform", *columns))
     touched = _count(
         con,
         f"MERGE INTO tweets t USING {STAGED} s ON {same} "
@@ -78,6 +80,11 @@ def merge(con: DuckDBPyConnection, source: int, key_of_id: str) -> Merged:
     )
     added = _count(con, "SELECT count(*) FROM tweets") - before
     return Merged(added, touched - added, reworded, forgotten)
+
+
+def staged_columns(con: DuckDBPyConnection) -> set[str]:
+    """The columns that `staged` has."""
+    return {str(row[0]) for row in con.execute(f"DESCRIBE {STAGED}").fetchall()}
 
 
 def _plain(name: str, table: str) -> str:
@@ -100,6 +107,8 @@ def complete_retweets(con: DuckDBPyConnection) -> tuple[int, int]:
 
     Returns how many were completed and how many remain cut. Call before `merge`.
     """
+    if "retweet_of" not in staged_columns(con):
+        return 0, 0
     cut = "text LIKE 'RT @%' AND retweet_of IS NOT NULL"
     waiting = _count(con, f"SELECT count(*) FROM {STAGED} WHERE {cut}")
     if not waiting:

@@ -173,7 +173,9 @@ def _open_json(con: DuckDBPyConnection, path: File, scratch: File, given: Mappin
     names = list(dict.fromkeys(name for each in first for name in each))
     if mapping.kind == "table":
         fields = _Folded({name.casefold(): each for name, each in fields.items()})
-    return Source(mapping, objects.typed(columns), {"": fields}, names, rejects=list(objects.rejects))
+    return Source(
+        mapping, objects.typed(columns or {"text": "VARCHAR"}), {"": fields}, names, rejects=list(objects.rejects)
+    )
 
 
 def _top_fields(
@@ -185,9 +187,9 @@ def _top_fields(
         for each in first:
             for name, value in each.items():
                 nested[name] = nested.get(name, False) or isinstance(value, (dict, list))
-        # DuckDB's fields can't differ by case alone.
+        # DuckDB's fields can't differ by case alone, nor have no name.
         unique = {name.casefold(): name for name in reversed(nested)}
-        wanted = {name: nested[name] for name in nested if unique[name.casefold()] == name}
+        wanted = {name: nested[name] for name in nested if name and unique[name.casefold()] == name}
     else:
         wanted = {}
         for path in _paths(mapping):

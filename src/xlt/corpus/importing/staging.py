@@ -23,6 +23,7 @@ NUMBER = '"xlt number"'
 OPTIONS = {"text": "--text-column", "id": "--id-column", "lang_tag": "--lang-column", "created_at": "--date-column"}
 OPTIONS |= {"author": "--author-column"}
 GOLD = ("label", "coder", "coded_at", "codebook", "draw", "note")
+_NULL = "NULL::VARCHAR"
 _COUNTS = ("likes", "reposts", "replies", "quotes")
 _LINKS = ("conversation", "reply_to", "retweet_of", "quote_of")
 _TEXTS = tuple(name for name in COLUMNS if name != "created_at")
@@ -46,13 +47,13 @@ class Options:
 
 
 def stage(con: DuckDBPyConnection, source: Source, options: Options) -> None:
-    """Fill `staged`: the columns of `tweets`, `gold_*`, `unread` (a date that was not understood), `skip`, `failed`,
-    and `nr`: the post's number in the file, from 1.
+    """Fill `staged`: those columns of `tweets` that the file has, `gold_*`, and what only the import needs.
 
+    That is `unread` (a date that was not understood), `skip`, `failed` and `nr`, the post's number in the file, from 1.
     Raises UsageError for a column that is not there.
     """
     mapping = source.mapping
-    raw = _raw(source, options)
+    raw, present = _raw(source, options)
     platform = options.platform or mapping.platform
     handle = "handle" if options.keep_handles else "NULL"
     body = masks.plain("text", mapping.text_form)
@@ -75,31 +76,35 @@ def stage(con: DuckDBPyConnection, source: Source, options: Options) -> None:
     possible = f"(stamp >= {text(mapping.earliest)}::TIMESTAMP AND stamp < now()::TIMESTAMP + INTERVAL 2 DAY)"
     lat, lon = "try_cast(latitude AS DOUBLE)", "try_cast(longitude AS DOUBLE)"
     there = f"({lat} BETWEEN -90 AND 90 AND {lon} BETWEEN -180 AND 180)"
-    selected = [
-        "id",
-        f"{text(platform)} AS platform",
-        "text",
-        f"{text_key('text')} AS text_key",
-        "quoted_text",
-        f"CASE WHEN {possible} THEN stamp END AS created_at",
-        f"{_lang('lang_tag')} AS lang_tag",
-        f"{author} AS author",
-        *_LINKS,
-        "CASE WHEN regexp_full_match(country, '[A-Za-z]{2}') THEN upper(country) END AS country",
-        f"CASE WHEN place IS NOT NULL OR {there} THEN place ELSE profile END AS place",
-        f"CASE WHEN place IS NOT NULL THEN 'place' WHEN {there} THEN 'coordinates' WHEN profile IS NOT NULL THEN "
-        "'profile' END AS place_source",
-        f"CASE WHEN {there} THEN {lat} END AS latitude",
-        f"CASE WHEN {there} THEN {lon} END AS longitude",
-        *(f"try_cast({name} AS BIGINT) AS {name}" for name in _COUNTS),
-        f"{url} AS url",
-        f"{_extra(source, options, handle)} AS extra",
-        f"CASE WHEN {possible} IS NOT TRUE THEN created_raw::VARCHAR END AS unread",
-        *(f"gold_{name}" for name in GOLD),
-        "skip",
-        "failed",
-        "nr",
-    ]
+    spots = ("place", "profile", "latitude", "longitude")
+    targets: dict[str, tuple[str, tuple[str, ...]]] = {
+        "id": ("id", ()),
+        "platform": (text(platform), ()),
+        "text": ("text", ()),
+        "text_key": (text_key("text"), ()),
+        "quoted_text": ("quoted_text", ("quoted_text",)),
+        "created_at": (f"CASE WHEN {possible} THEN stamp END", ()),
+        "lang_tag": (_lang("lang_tag"), ("lang_tag",)),
+        "author": (author, ()),
+        **{name: (name, (name,)) for name in _LINKS},
+        "country": ("CASE WHEN regexp_full_match(country, '[A-Za-z]{2}') THEN upper(country) END", ("country",)),
+        "place": (f"CASE WHEN place IS NOT NULL OR {there} THEN place ELSE profile END", spots),
+        "place_source": (
+            f"CASE WHEN place IS NOT NULL THEN 'place' WHEN {there} THEN 'coordinates' WHEN profile IS NOT NULL THEN "
+            "'profile' END",
+            spots,
+        ),
+        "latitude": (f"CASE WHEN {there} THEN {lat} END", ("latitude",)),
+        "longitude": (f"CASE WHEN {there} THEN {lon} END", ("longitude",)),
+        **{name: (f"try_cast({name} AS BIGINT)", (name,)) for name in _COUNTS},
+        "url": (url, ("url",)),
+        "extra": (_extra(source, options, handle), ("extra", "handle") if options.keep_handles else ("extra",)),
+        "unread": (f"CASE WHEN {possible} IS NOT TRUE THEN created_raw::VARCHAR END", ()),
+        **{f"gold_{name}": (f"gold_{name}", ("gold",)) for name in GOLD},
+        **{name: (name, ()) for name in ("skip", "failed", "nr")},
+    }
+    # An empty column costs 16 bytes a row here, so what the file has nothing for is left out.
+    selected = [f"{sql} AS {name}" for name, (sql, of) in targets.items() if not of or set(of) & present]
     if source.number is None:
         _number(con, source, options)
     con.execute(f"DROP TABLE IF EXISTS {STAGED}")
@@ -127,25 +132,29 @@ def _number(con: DuckDBPyConnection, source: Source, options: Options) -> None:
     con.execute(f"CREATE TEMP TABLE {BASE} AS SELECT {listed}row_number() OVER () AS {NUMBER} FROM {source.relation}")
 
 
-def _raw(source: Source, options: Options) -> str:
-    """The fields that the mapping names, as text."""
+def _raw(source: Source, options: Options) -> tuple[str, set[str]]:
+    """SQL of the fields that the mapping names, as text; and which of them the file has."""
     mapping = source.mapping
     columns = dict(mapping.columns)
     # A platform's layout knows its fields; what was said is about the tables among the files.
     for name, given in options.columns.items() if mapping.kind == "table" else ():
         columns[name] = named(source, given, OPTIONS[name])
-    selected = [f"{column_sql(source, columns.get(name, ())) or 'NULL::VARCHAR'} AS {name}" for name in _TEXTS]
-    selected[0] = f"trim({selected[0].removesuffix(' AS id')}) AS id"
+    found = {name: column_sql(source, columns.get(name, ())) for name in _TEXTS}
+    present = {name for name, sql in found.items() if sql}
+    selected = [f"{f'trim({sql})' if sql and name == 'id' else sql or _NULL} AS {name}" for name, sql in found.items()]
     selected.append(f"{_created(source, columns.get('created_at', ()))} AS created_raw")
     extras = {**mapping.extra, **{name: named(source, name, "--keep") for name in options.keep}}
     for number, column in enumerate(extras.values()):
-        selected.append(f"{column_sql(source, column) or 'NULL::VARCHAR'} AS extra_{number}")
+        sql = column_sql(source, column)
+        present |= {"extra"} if sql else set()
+        selected.append(f"{sql or _NULL} AS extra_{number}")
     selected += _gold(source, options)
+    present |= {"gold"} if options.labels else set()
     selected.append(f"{_skip(source)} AS skip")
     errors = [] if mapping.rows else [sql for path in mapping.errors if (sql := source.sql(path))]
-    selected.append(f"{'coalesce(' + ', '.join(errors) + ')' if errors else 'NULL::VARCHAR'} AS failed")
+    selected.append(f"{'coalesce(' + ', '.join(errors) + ')' if errors else _NULL} AS failed")
     relation, counted = (source.relation, source.number) if source.number else (BASE, NUMBER)
-    return f"SELECT {', '.join(selected)}, {counted} AS nr FROM {relation}"
+    return f"SELECT {', '.join(selected)}, {counted} AS nr FROM {relation}", present
 
 
 def named(source: Source, name: str, option: str) -> Column:
