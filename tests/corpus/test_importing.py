@@ -436,3 +436,21 @@ def test_odd_files(tmp_path: Path) -> None:
     assert isinstance(report.error, XltError)
     assert "None of the 2 objects" in str(report.error)
     assert said == ""
+
+
+def test_lines_with_broken_bytes_are_read_one_by_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"id": "1", "text": "caf\xe9"}\n[]\n\n{"id": "2", "text": "fine"}\n{"id": "3"')
+    (report,), _ = bring(tmp_path, path)
+    assert ask(tmp_path, "SELECT id, text FROM tweets ORDER BY id") == [("1", "caf\ufffd"), ("2", "fine")]
+    assert report.rejects_file is not None
+    assert [json.loads(line)["line"] for line in report.rejects_file.read_text().splitlines()] == [2, 5]
+
+
+def test_a_line_longer_than_duckdbs_buffer(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    rows = [{"id": str(number), "text": "long " * 1_000_000 if number == 1 else "short"} for number in range(3)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    (report,), _ = bring(tmp_path, path)
+    assert report.error is None
+    assert ask(tmp_path, "SELECT id, length(text) FROM tweets ORDER BY id") == [("0", 5), ("1", 5_000_000), ("2", 5)]

@@ -138,6 +138,40 @@ def taken_apart(path: Path, scratch: Path) -> Objects:
     return Objects(good, "newline_delimited", rejects, longest)
 
 
+def line_by_line(path: Path, scratch: Path) -> Objects:
+    """A JSONL file that DuckDB can't read as text (bytes that are no UTF-8, lines of megabytes), written anew.
+
+    Raises XltError when no line is good.
+    """
+    rejects: list[Reject] = []
+    longest = LONGEST_LINE
+    good = scratch / f"{path.name}.good.jsonl"
+    with open_bytes(path) as raw, good.open("w", encoding="utf-8", newline="\n") as out:
+        number = 0
+        while line := raw.readline(LONGEST_OBJECT):
+            number += 1
+            reason = "" if line.endswith(b"\n") or len(line) < LONGEST_OBJECT else "too long"
+            while reason and (rest := raw.readline(LONGEST_OBJECT)) and not rest.endswith(b"\n"):
+                pass
+            text_of_line = line.decode("utf-8-sig" if number == 1 else "utf-8", "replace").strip()
+            if not text_of_line and not reason:
+                continue
+            try:
+                row = None if reason else loads(text_of_line)
+            except ValueError as error:
+                reason = f"no valid JSON: {error}"
+            if not reason and isinstance(row, dict):
+                packed = dumps(row)
+                longest = max(longest, len(packed.encode()) + 1024)
+                out.write(packed + "\n")
+            else:
+                rejects.append(Reject(str(path), number, reason or "not a JSON object", text_of_line[:1000]))
+    if good.stat().st_size == 0:
+        first = rejects[0].reason if rejects else "it is empty"
+        raise XltError(f"{path} holds no valid line of JSON; the first is wrong because: {first}.")
+    return Objects(good, "newline_delimited", rejects, longest)
+
+
 def first_objects(path: Path, most: int = 200) -> list[dict[str, Any]]:
     """The first objects of a file, as far as they can be read: enough to tell what it is."""
     found: list[dict[str, Any]] = []

@@ -45,8 +45,8 @@ def check_size(path: Path) -> None:
                 size += len(chunk)
                 if size > most:
                     raise XltError(
-                        f"{path} unpacks to more than {most / 1024**3:.1f} GiB, over {MOST_RATIO} times its size: that looks "
-                        "like a zip bomb, so it was not read; if you trust it, unpack it and import what comes out."
+                        f"{path} unpacks to more than {most / 1024**3:.1f} GiB, over {MOST_RATIO} times its size: "
+                        "that looks like a zip bomb, so it was not read; if you trust it, unpack it and import that."
                     )
     except OSError as error:
         raise XltError(f"{path} can't be unpacked: {error}; download or export it again.") from None

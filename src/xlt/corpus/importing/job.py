@@ -19,7 +19,8 @@ from xlt.corpus.importing.gold import merge_gold, stage_gold
 from xlt.corpus.importing.inspect import inspect, plural
 from xlt.corpus.importing.mapping import Column, load
 from xlt.corpus.importing.merge import complete_retweets, merge
-from xlt.corpus.importing.sources import Source, check, open_source
+from xlt.corpus.importing.source import Source
+from xlt.corpus.importing.sources import check, open_source
 from xlt.corpus.importing.staging import GOLD, OPTIONS, STAGED, Options, stage
 from xlt.corpus.secret import check_key, ensure_key
 from xlt.disk import refused

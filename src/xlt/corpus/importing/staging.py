@@ -9,7 +9,7 @@ from xlt.corpus.duck import quote, text
 from xlt.corpus.importing import dates, masks
 from xlt.corpus.importing.mapping import COLUMNS, Column, Value
 from xlt.corpus.importing.paths import Path, Step, parse
-from xlt.corpus.importing.sources import POSTS, Source
+from xlt.corpus.importing.source import POSTS, Source
 from xlt.corpus.readers import find_column
 from xlt.corpus.schema import text_key
 from xlt.languages import OLD_CODES, UNDETERMINED
