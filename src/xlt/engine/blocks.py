@@ -17,6 +17,7 @@ from xlt.engine.job import Job, Listener, Progress
 from xlt.engine.run import RunFolder
 from xlt.engine.score import Classifier
 from xlt.engine.shards import finished, write_shard
+from xlt.locks import hold
 from xlt.tasks.render import Rendered, Renderer
 
 BUDGET_SAMPLE = 1024
@@ -60,10 +61,12 @@ def load_classifier(job: Job, backend: Backend, run: RunFolder, folder: Path, li
         loaded = scorer.loaded
         listener.say(_loaded_sentence(job, loaded))
         renderer = Renderer(job.task, tokenizer, loaded.max_tokens)
-        budget = run.record.get("batch_tokens") or job.batch_tokens
-        if not budget:
-            budget = measure_budget(scorer, renderer, sample_texts(folder, BUDGET_SAMPLE))
-        run.update(loaded=asdict(loaded), batch_tokens=budget)
+        # Parts that start together must not each measure a budget of their own: their batches, and bits, would differ.
+        with hold(run.path / "budget.lock", f"The run {run.path}", wait=True):
+            budget = run.record.get("batch_tokens") or job.batch_tokens
+            if not budget:
+                budget = measure_budget(scorer, renderer, sample_texts(folder, BUDGET_SAMPLE))
+            run.update(loaded=asdict(loaded), batch_tokens=budget)
         return Classifier(scorer, renderer, budget)
     except BaseException:
         scorer.close()

@@ -69,7 +69,7 @@ class RunFolder:
         for name in (ROWS, JOIN, TEXTS):
             (self.path / name).unlink(missing_ok=True)
         shutil.rmtree(self.path / "scratch", ignore_errors=True)
-        for name in ("run.lock", "stage.lock", "progress.json"):
+        for name in ("run.lock", "stage.lock", "budget.lock", "progress.json"):
             (self.path / name).unlink(missing_ok=True)
 
 
