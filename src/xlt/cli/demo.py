@@ -12,6 +12,7 @@ from xlt.disk import write_bytes
 from xlt.errors import XltError
 
 if TYPE_CHECKING:
+    from xlt.cards.card import Card
     from xlt.cli.narrate import Narrator
 
 
@@ -48,11 +49,22 @@ def demo(
     console.print(f"\n{outcome.staged.rows:,} invented tweets, {texts:,} distinct texts\n")
     console.print(shares_table(outcome.shares, job.task))
     print(
-        "\nxlt-mini is tiny and for trying the tool; research wants a tuned 3B model (xlt models list).\n"
+        f"\n{_how_good(job.model.card)}\n"
         f"Tweets and predictions are in {corpus}, labelled rows also in {output}.\n"
         f"Next: xlt breakdown --by lang,month --workspace {folder}",
         file=sys.stderr,
     )
+
+
+def _how_good(card: Card | None) -> str:
+    """What the card says of the model on real tweets, beside the emptiest of its baselines."""
+    scores = [score for score in (card.scores if card else ()) if not score.language]
+    lines = ["xlt-mini is tiny and for trying the tool; research wants a tuned 3B model (xlt models list)."]
+    for of in ("", "always unrelated"):
+        found = [f"{score.metric} {score.value:.2f}" for score in scores if score.of == of]
+        if found:
+            lines.append(f"On real tweets {f"saying '{of}'" if of else 'it'} reaches {', '.join(found)}.")
+    return "\n".join(lines)
 
 
 def _import(tweets: Path, folder: Path, narrator: Narrator) -> Path:
