@@ -63,7 +63,7 @@ def _how_good(card: Card | None) -> str:
     for of in ("", "always unrelated"):
         found = [f"{score.metric} {score.value:.2f}" for score in scores if score.of == of]
         if found:
-            lines.append(f"On real tweets {f"saying '{of}'" if of else 'it'} reaches {', '.join(found)}.")
+            lines.append(f"On real tweets {of or 'it'} reaches {', '.join(found)}.")
     return "\n".join(lines)
 
 
