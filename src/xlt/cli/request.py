@@ -143,7 +143,9 @@ def expand(sources: tuple[str, ...]) -> tuple[Path, ...]:
         else:
             # What an earlier run wrote beside its input is not input.
             matches = [
-                Path(match) for match in sorted(glob.glob(str(path), recursive=True)) if ".labelled." not in match
+                Path(match)
+                for match in sorted(glob.glob(str(path), recursive=True))
+                if ".labelled." not in match and not match.endswith(".rejects.jsonl")
             ]
             if not matches:
                 raise UsageError(f"No file matches {source}.")
