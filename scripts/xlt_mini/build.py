@@ -20,10 +20,10 @@ from xlt_mini.card import BASE, TUNED, write_cards
 from xlt_mini.learn import Course, Recipe
 from xlt_mini.measure import scores
 from xlt_mini.network import Network, Shape
-from xlt_mini.rows import Row, own_rows, read_labelled
+from xlt_mini.rows import Row, own_rows, read_labelled, source_weights
 from xlt_mini.split import split
 from xlt_mini.teacher import Teachers
-from xlt_mini.tokens import BOS, EOT, Unmerge, save_tokenizer, train_tokenizer
+from xlt_mini.tokens import Unmerge, control_ids, save_tokenizer, spellings, train_tokenizer
 
 DEV_FOLDS = 5
 
@@ -68,7 +68,7 @@ def build(plan: Plan, say: Callable[[str], None]) -> dict[str, float]:
     # Prompts are repeated until each of their words is one token: a short prompt is a fast one.
     tokenizer = train_tokenizer([row.text for row in learn] + prompts * 40, plan.shape.vocab)
     renderer = Renderer(task, tokenizer, plan.shape.positions)
-    network = Network(replace(plan.shape, vocab=tokenizer.get_vocab_size()))
+    network = Network(replace(plan.shape, vocab=tokenizer.get_vocab_size()), spellings(tokenizer))
     say(
         f"tokenizer: {tokenizer.get_vocab_size()} tokens, prompt of {len(renderer.prefix)}; "
         f"network: {network.sizes()['parameters']:,} parameters"
@@ -79,15 +79,15 @@ def build(plan: Plan, say: Callable[[str], None]) -> dict[str, float]:
     course.language(texts, lambda some: _sentences(tokenizer, some))
     if plan.out is not None:
         save_model(plan.out / BASE, network, tokenizer)
-    teachers = Teachers(learn) if recipe.soft or recipe.snippets else None
+    teachers = Teachers(learn, source_weights(learn, recipe.also)) if recipe.soft or recipe.snippets else None
     say(f"  teachers ready, {time.monotonic() - started:.0f} s in all")
     targets = course.targets(learn, teachers)
 
     def watch() -> str:
         return _told(course, dev)[0]
 
-    course.words(learn, targets)
-    course.task(learn, targets, teachers if recipe.snippets else None, watch)
+    course.words(learn, targets, teachers)
+    course.task(learn, targets, teachers, watch)
     told, found = _told(course, dev)
     if plan.out is not None:
         save_model(plan.out / TUNED, network, tokenizer)
@@ -99,7 +99,7 @@ def build(plan: Plan, say: Callable[[str], None]) -> dict[str, float]:
 def save_model(folder: Path, network: Network, tokenizer: Tokenizer) -> None:
     """Write config, tokenizer and bf16 weights as stock libraries read them."""
     folder.mkdir(parents=True, exist_ok=True)
-    bos, eot = tokenizer.token_to_id(BOS), tokenizer.token_to_id(EOT)
+    bos, eot = control_ids(tokenizer)
     config = json.dumps(network.shape.config(bos, eot), indent=2)
     (folder / "config.json").write_text(config + "\n", encoding="utf-8")
     save_tokenizer(tokenizer, folder, network.shape.positions)
@@ -109,7 +109,7 @@ def save_model(folder: Path, network: Network, tokenizer: Tokenizer) -> None:
 
 
 def _sentences(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    bos, eot = tokenizer.token_to_id(BOS), tokenizer.token_to_id(EOT)
+    bos, eot = control_ids(tokenizer)
     return [[bos, *encoding.ids, eot] for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
 

@@ -31,7 +31,7 @@ from xlt_mini.card import BASE, TUNED, Measured  # noqa: E402
 from xlt_mini.keywords import mentions_migration  # noqa: E402
 from xlt_mini.measure import intervals, scores  # noqa: E402
 from xlt_mini.rows import Row, own_rows, read_labelled  # noqa: E402
-from xlt_mini.split import split  # noqa: E402
+from xlt_mini.split import near_pairs, split  # noqa: E402
 from xlt_mini.teacher import Ngrams  # noqa: E402
 
 MODELS = ROOT / "models"
@@ -97,6 +97,12 @@ def guess_all(
     return found
 
 
+def with_twin(test: Sequence[Row], learnt: Sequence[Row]) -> set[int]:
+    """Positions of test rows that have a near-duplicate among the rows learnt from."""
+    pairs = near_pairs([row.text for row in [*learnt, *test]])
+    return {b - len(learnt) for a, b in pairs if a < len(learnt) <= b}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, and with --write put the figures into both cards."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -119,8 +125,13 @@ def main(argv: list[str] | None = None) -> int:
     held = measure("", "own held-out tweets", heldout, ours, task)
     grams = Ngrams(own, iterations=ITERATIONS)([row.text for row in heldout]).argmax(-1)
     held += measure("n-grams, own tweets", "own held-out tweets", heldout, grams, task)
+    twins = with_twin(test, [*train, *own])
+    apart = np.array([i for i in range(len(test)) if i not in twins])
+    without = [
+        measure(of, "", [test[i] for i in apart], guess[apart], task)[0] for of, guess in guesses.items() if twins
+    ]
     card = read_card(options.models / TUNED / "card.toml")
-    text = readme.tuned(card, own, found, held, task)
+    text = readme.tuned(card, own, found, held, without, task)
     print(text)
     if options.write:
         pooled = [entry for row in [*found, *held] if not row.of or not row.language for entry in row.entries()]

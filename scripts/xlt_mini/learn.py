@@ -21,7 +21,7 @@ from torch.nn import functional as F  # noqa: N812
 from xlt.tasks.render import Renderer
 from xlt_mini.network import Network
 from xlt_mini.noise import snippet, vary
-from xlt_mini.rows import Row
+from xlt_mini.rows import Row, source_weights
 from xlt_mini.teacher import Teachers
 from xlt_mini.tokens import Unmerge
 
@@ -38,26 +38,28 @@ class Recipe:
 
     seed: int = 0
     batch: int = 64
-    language_epochs: int = 6
+    language_epochs: int = 3
     language_rate: float = 3e-3
     language_share: float = 0.5
     """Share of positions whose next token is scored: the head costs as much as the body."""
-    words_epochs: int = 15
-    words_rate: float = 5e-3
-    task_epochs: int = 8
+    words_epochs: int = 10
+    words_rate: float = 2e-3
+    task_epochs: int = 2
     task_rate: float = 1e-3
     soft: float = 0.5
     """Weight of the teacher's probabilities against the label's."""
     smooth: float = 0.05
-    snippets: float = 0.5
+    snippets: float = 1.0
     """Scraps of tweets, labelled by the teacher alone, per tweet."""
-    unmerge: float = 0.3
+    unmerge: float = 0.2
     drop: float = 0.1
     silence: float = 0.1
     decay: float = 0.05
     unrelated: float = 0.5
     """Share of the unrelated in what the network is made to expect; the other labels share the rest alike."""
-    threads: int = 2
+    also: float = 0.7
+    """Weight of further files against our own tweets."""
+    threads: int = 1
 
 
 class Course:
@@ -84,58 +86,58 @@ class Course:
                 scored = torch.arange(ids.shape[1] - 1)[None] < ends[:, None]
                 scored &= torch.rand(scored.shape) < recipe.language_share
                 with torch.autocast("cpu", torch.bfloat16):
-                    logits = network(ids[:, :-1], recipe.drop)[scored] @ network.embed.weight.T
+                    logits = network(ids[:, :-1], recipe.drop)[scored] @ network.embed.table().T
                 loss = F.cross_entropy(logits.float(), ids[:, 1:][scored])
                 steps.take(loss, network)
                 total, count = total + loss.item(), count + 1
             self.say(f"  language, epoch {epoch + 1}: loss {total / count:.3f}, {time.monotonic() - started:.0f} s")
 
-    def words(self, rows: Sequence[Row], targets: Tensor) -> None:
-        """Embeddings, values and label rows by the bag of each tweet's tokens."""
+    def words(self, rows: Sequence[Row], targets: Tensor, teachers: Teachers | None) -> None:
+        """What each word speaks for, while attention is still an average over all tokens."""
         recipe, rng, network = self.recipe, self.rng, self.network
-        first = network.layers[0]
-        trained = [network.embed.weight, first.self_attn.v_proj.weight, first.self_attn.o_proj.weight]  # type: ignore[union-attr]
-        optimizer = torch.optim.Adam(trained, lr=recipe.words_rate)
-        steps = _Steps(optimizer, recipe.words_epochs * math.ceil(len(rows) / recipe.batch))
-        weights = self._weights(rows)
+        network.begin_tuning()
+        extra = int(len(rows) * recipe.snippets) if teachers else 0
+        count = len(rows) + extra
+        steps = _Steps(self._optimizer(recipe.words_rate), recipe.words_epochs * math.ceil(count / recipe.batch))
         started, total = time.monotonic(), 0.0
         for _ in range(recipe.words_epochs):
-            suffixes = self._noisy([row.text for row in rows])
-            order = list(range(len(rows)))
+            suffixes, goals, weights = self._lesson(rows, targets, teachers, extra)
+            order = list(range(len(suffixes)))
             rng.shuffle(order)
             total = 0.0
             for start in range(0, len(order), recipe.batch):
                 at = order[start : start + recipe.batch]
-                bags = [suffixes[i][:-TAIL] or suffixes[i] for i in at]
-                tokens = torch.tensor([token for bag in bags for token in bag])
-                owner = torch.repeat_interleave(torch.arange(len(bags)), torch.tensor([len(bag) for bag in bags]))
-                hidden = network.bags(tokens, owner, len(bags), 0.2)
-                loss = _loss(network.label_logits(hidden, self.labels), targets[at], weights[at])
+                hidden = network.bags(self.prefix, [suffixes[i] for i in at], recipe.drop, recipe.silence)
+                loss = _loss(network.label_logits(hidden, self.labels), goals[at], weights[at])
                 steps.take(loss, network)
                 total += loss.item() * len(at)
         self.say(
-            f"  words: loss {total / len(rows):.3f} after {recipe.words_epochs} epochs, "
-            f"{time.monotonic() - started:.0f} s"
+            f"  words: loss {total / count:.3f} after {recipe.words_epochs} epochs, {time.monotonic() - started:.0f} s"
         )
+
+    def _lesson(
+        self, rows: Sequence[Row], targets: Tensor, teachers: Teachers | None, extra: int
+    ) -> tuple[list[list[int]], Tensor, Tensor]:
+        """One epoch's noisy suffixes, targets and weights; `extra` scraps of tweets labelled by the teachers."""
+        suffixes, goals, weights = self._noisy([row.text for row in rows]), targets, self._weights(rows)
+        if teachers and extra:
+            sources = [self.rng.choice(rows) for _ in range(extra)]
+            scraps = [snippet(row.text, self.rng) for row in sources]
+            suffixes += self._noisy(scraps)
+            goals = torch.cat([goals, torch.tensor(teachers(scraps, sources), dtype=torch.float32)])
+            weights = torch.cat([weights, torch.ones(extra)])
+        return suffixes, goals, weights
 
     def task(self, rows: Sequence[Row], targets: Tensor, teachers: Teachers | None, watch: Callable[[], str]) -> None:
         """The whole network; weights are averaged over the last third of the way."""
-        recipe, rng, network = self.recipe, self.rng, self.network
+        recipe, network = self.recipe, self.network
         extra = int(len(rows) * recipe.snippets) if teachers else 0
         optimizer = self._optimizer(recipe.task_rate)
         steps = _Steps(optimizer, recipe.task_epochs * math.ceil((len(rows) + extra) / recipe.batch))
-        base_weights = self._weights(rows)
         started = time.monotonic()
         average: dict[str, Tensor] = {}
         for epoch in range(recipe.task_epochs):
-            texts, goals, weights = [row.text for row in rows], targets, base_weights
-            suffixes = self._noisy(texts)
-            if teachers and extra:
-                sources = [rng.choice(rows) for _ in range(extra)]
-                scraps = [snippet(row.text, rng) for row in sources]
-                soft = torch.tensor(teachers(scraps, sources), dtype=torch.float32)
-                suffixes += self._noisy(scraps)
-                goals, weights = torch.cat([goals, soft]), torch.cat([weights, torch.ones(extra)])
+            suffixes, goals, weights = self._lesson(rows, targets, teachers, extra)
             total = count = 0.0
             for at in self._batches(suffixes):
                 ids, ends = _pad([suffixes[i] for i in at])
@@ -177,11 +179,16 @@ class Course:
     def _weights(self, rows: Sequence[Row]) -> Tensor:
         """One weight per row, so that labels weigh what the recipe expects of unseen tweets."""
         labels = torch.tensor([row.label for row in rows])
-        count = torch.bincount(labels, minlength=len(self.labels)).clamp(min=1)
+        by_source = torch.tensor(source_weights(rows, self.recipe.also), dtype=torch.float32)
+        own = torch.tensor([row.source == "own" for row in rows])
         others = (1 - self.recipe.unrelated) / (len(self.labels) - 1)
         share = torch.full((len(self.labels),), others)
         share[self.renderer.task.names.index("unrelated")] = self.recipe.unrelated
-        return (share * len(rows) / count)[labels]
+        weights = by_source.clone()
+        for side in (own, ~own):
+            count = torch.bincount(labels[side], minlength=len(self.labels)).clamp(min=1)
+            weights[side] *= (share * int(side.sum()) / count)[labels[side]]
+        return weights
 
     def _noisy(self, texts: Sequence[str]) -> list[list[int]]:
         varied = [vary(text, self.rng) if self.rng.random() < 0.7 else text for text in texts]
@@ -205,7 +212,7 @@ class Course:
         matrices = [weight for weight in self.network.parameters() if weight.dim() > 1]
         vectors = [weight for weight in self.network.parameters() if weight.dim() == 1]
         groups = [{"params": matrices, "weight_decay": self.recipe.decay}, {"params": vectors, "weight_decay": 0.0}]
-        return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
+        return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
 
 
 class _Steps:

@@ -8,6 +8,7 @@ show that the stock classes give the same scores.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,13 +16,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from xlt_mini.embedding import Embedding
+
 THETA = 500000.0
-SCALING = {
+FACTOR, LOW, HIGH, ORIGINAL = 8.0, 1.0, 4.0, 1024
+SCALING: dict[str, Any] = {
     "rope_type": "llama3",
-    "factor": 8.0,
-    "low_freq_factor": 1.0,
-    "high_freq_factor": 4.0,
-    "original_max_position_embeddings": 1024,
+    "factor": FACTOR,
+    "low_freq_factor": LOW,
+    "high_freq_factor": HIGH,
+    "original_max_position_embeddings": ORIGINAL,
 }
 
 
@@ -29,7 +33,7 @@ SCALING = {
 class Shape:
     """Sizes of the network."""
 
-    vocab: int = 6144
+    vocab: int = 8192
     hidden: int = 256
     inner: int = 640
     layers: int = 2
@@ -75,10 +79,8 @@ def _frequencies(head: int) -> Tensor:
     """Llama 3's rotary frequencies: long wavelengths are stretched by the factor, short ones stay."""
     plain = 1.0 / THETA ** (torch.arange(0, head, 2, dtype=torch.float64) / head)
     wave = 2 * math.pi / plain
-    factor, low, high = (float(SCALING[k]) for k in ("factor", "low_freq_factor", "high_freq_factor"))
-    original = float(SCALING["original_max_position_embeddings"])
-    smooth = ((original / wave - low) / (high - low)).clamp(0, 1)
-    return (1 - smooth) * plain / factor + smooth * plain
+    smooth = ((ORIGINAL / wave - LOW) / (HIGH - LOW)).clamp(0, 1)
+    return (1 - smooth) * plain / FACTOR + smooth * plain
 
 
 class Norm(nn.Module):
@@ -109,12 +111,14 @@ class Attention(nn.Module):
         q, k, v = self._split(x, where.cos, where.sin)
         out = []
         if where.prefix:
-            parts = (t[: where.prefix].transpose(0, 1)[None] for t in (q, k, v))
-            out.append(F.scaled_dot_product_attention(*parts, is_causal=True)[0].transpose(0, 1).flatten(1))
+            first_q, first_k, first_v = (t[: where.prefix].transpose(0, 1)[None] for t in (q, k, v))
+            first = F.scaled_dot_product_attention(first_q, first_k, first_v, is_causal=True)
+            out.append(first[0].transpose(0, 1).flatten(1))
         rows_q = q[where.prefix :].view(where.rows, where.width, *q.shape[1:]).transpose(1, 2)
         got = F.scaled_dot_product_attention(rows_q, where.spread(k), where.spread(v), attn_mask=where.mask)
         out.append(got.transpose(1, 2).reshape(where.rows * where.width, -1))
-        return self.o_proj(torch.cat(out))
+        update: Tensor = self.o_proj(torch.cat(out))
+        return update
 
     def ends(self, x: Tensor, where: Layout, ends: Tensor) -> Tensor:
         """The update of each row's last token only, (rows, hidden)."""
@@ -125,13 +129,15 @@ class Attention(nn.Module):
         got = F.scaled_dot_product_attention(
             q[:, :, None], where.spread(k), where.spread(v), attn_mask=visible[:, None, None]
         )
-        return self.o_proj(got.flatten(1))
+        update: Tensor = self.o_proj(got.flatten(1))
+        return update
 
     def pooled(self, means: Tensor) -> Tensor:
         """The update that attention to all tokens alike would give: means (rows, hidden) of normed inputs."""
         groups = self.shape.heads // self.shape.kv_heads
         v = self.v_proj(means).view(len(means), self.shape.kv_heads, -1)
-        return self.o_proj(v.repeat_interleave(groups, 1).flatten(1))
+        update: Tensor = self.o_proj(v.repeat_interleave(groups, 1).flatten(1))
+        return update
 
     def _split(self, x: Tensor, cos: Tensor, sin: Tensor, queries: bool = True) -> tuple[Tensor, Tensor, Tensor]:
         groups = self.shape.heads // self.shape.kv_heads
@@ -152,7 +158,8 @@ class MLP(nn.Module):
         self.down_proj = nn.Linear(shape.inner, shape.hidden, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        update: Tensor = self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        return update
 
 
 class Layer(nn.Module):
@@ -206,23 +213,23 @@ class Layout:
 
 
 class Network(nn.Module):
-    """A Llama with tied embeddings."""
+    """A Llama with tied embeddings; `spellings` of the tokens let them learn together."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, spellings: Sequence[str] | None = None) -> None:
         super().__init__()
         self.shape = shape
-        self.embed = nn.Embedding(shape.vocab, shape.hidden)
-        self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
+        self.embed = Embedding(shape.vocab, shape.hidden, spellings)
+        self.layers: list[Layer] = nn.ModuleList(Layer(shape) for _ in range(shape.layers))  # type: ignore[assignment]
         self.norm = Norm(shape.hidden, shape.eps)
         for name, weight in self.named_parameters():
-            if weight.dim() == 2:
+            if weight.dim() == 2 and not name.startswith("embed"):
                 # Queries and keys begin small, so that attention begins as an average over all tokens.
                 scale = 0.3 if name.endswith(("q_proj.weight", "k_proj.weight", "down_proj.weight")) else 1.0
-                nn.init.normal_(weight, std=0.04 if name == "embed.weight" else scale / math.sqrt(weight.shape[1]))
+                nn.init.normal_(weight, std=scale / math.sqrt(weight.shape[1]))
 
     def forward(self, ids: Tensor, drop: float = 0.0) -> Tensor:
         """Normed hidden states of plain rows without the instruction: (rows, width) → (rows, width, hidden)."""
-        where = Layout(0, *ids.shape, self.shape.head)
+        where = Layout(0, ids.shape[0], ids.shape[1], self.shape.head)
         x = F.dropout(self.embed(ids.flatten()), drop, self.training)
         for layer in self.layers:
             x = layer(x, where, drop)
@@ -234,7 +241,7 @@ class Network(nn.Module):
 
         `drop` is dropout on embeddings and layers; `silence` is the share of a row's tokens that are zeroed.
         """
-        where = Layout(len(prefix), *ids.shape, self.shape.head)
+        where = Layout(len(prefix), ids.shape[0], ids.shape[1], self.shape.head)
         own = self.embed(ids.flatten())
         if self.training and silence:
             own = own * (torch.rand(len(own), 1) >= silence)
@@ -245,32 +252,45 @@ class Network(nn.Module):
         hidden: Tensor = self.norm(last.ends(x, where, ends, drop))
         return hidden
 
-    def bags(self, tokens: Tensor, rows: Tensor, count: int, silence: float = 0.0) -> Tensor:
-        """Normed hidden states if only the first layer's attention worked, and saw all of a row's tokens alike.
+    def begin_tuning(self) -> None:
+        """Start with attention as simple as can be: the first layer sees all alike, later layers add nothing yet.
 
-        tokens (n,) with the row of each in `rows` (n,); returns (count, hidden). Cheap: it teaches words first.
+        `answers` then equals `bags`, so that what is learnt cheaply there holds here.
         """
+        first, *later = self.layers
+        with torch.no_grad():
+            first.self_attn.q_proj.weight.zero_()
+            for layer in later:
+                layer.self_attn.o_proj.weight.zero_()
+
+    def bags(self, prefix: Tensor, rows: Sequence[Sequence[int]], drop: float = 0.0, silence: float = 0.0) -> Tensor:
+        """`answers` right after `begin_tuning`, at a fraction of the cost: (rows, hidden)."""
         first = self.layers[0]
-        x = first.input_layernorm(self.embed(tokens))
+        sizes = torch.tensor([len(row) for row in rows])
+        owner = torch.repeat_interleave(torch.arange(len(rows)), sizes)
+        tokens = self.embed(torch.tensor([token for row in rows for token in row]))
         if self.training and silence:
-            x = x * (torch.rand(len(x), 1) >= silence)
-        sizes = torch.zeros(count).index_add(0, rows, torch.ones(len(rows))).clamp(min=1)
-        means = torch.zeros(count, self.shape.hidden).index_add(0, rows, x) / sizes[:, None]
-        hidden: Tensor = self.norm(first.self_attn.pooled(means))
+            tokens = tokens * (torch.rand(len(tokens), 1) >= silence)
+        shared = first.input_layernorm(self.embed(prefix)).sum(0)
+        sums = shared.expand(len(rows), -1).index_add(0, owner, first.input_layernorm(tokens))
+        x = F.dropout(tokens[sizes.cumsum(0) - 1], drop, self.training)
+        x = x + F.dropout(first.self_attn.pooled(sums / (sizes + len(prefix))[:, None]), drop, self.training)
+        for layer in self.layers:
+            x = x + F.dropout(layer.mlp(layer.post_attention_layernorm(x)), drop, self.training)
+        hidden: Tensor = self.norm(x)
         return hidden
 
     def label_logits(self, hidden: Tensor, labels: Tensor) -> Tensor:
         """Scores of the labels, (rows, labels), float32."""
-        return (hidden @ self.embed.weight[labels].T.to(hidden.dtype)).float()
+        return (hidden @ self.embed.table(labels).T.to(hidden.dtype)).float()
 
     def checkpoint(self) -> dict[str, Tensor]:
         """bf16 weights by the names of LlamaForCausalLM."""
-        named = {"embed.weight": "embed_tokens.weight"}
-        return {
-            f"model.{named.get(name, name)}": weight.detach().to(torch.bfloat16).contiguous()
-            for name, weight in self.state_dict().items()
-        }
+        weights = {name: weight for name, weight in self.state_dict().items() if not name.startswith("embed.")}
+        weights["embed_tokens.weight"] = self.embed.table()
+        return {f"model.{name}": weight.detach().to(torch.bfloat16).contiguous() for name, weight in weights.items()}
 
     def sizes(self) -> dict[str, int]:
         """The shape as plain numbers, for the card."""
-        return {**asdict(self.shape), "parameters": sum(weight.numel() for weight in self.parameters())}
+        body = sum(weight.numel() for name, weight in self.named_parameters() if not name.startswith("embed."))
+        return {**asdict(self.shape), "parameters": body + self.shape.vocab * self.shape.hidden}

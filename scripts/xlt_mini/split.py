@@ -65,9 +65,9 @@ def near_pairs(texts: Sequence[str], threshold: float = NEAR) -> list[tuple[int,
     return pairs
 
 
-def families(tweets: Sequence[Tweet]) -> list[int]:
-    """A number per tweet: the same for translations of one text and for near-duplicates, chained."""
-    parent = list(range(len(tweets)))
+def families(texts: Sequence[str], groups: Sequence[str] = ()) -> list[int]:
+    """The position of each text's first relative: members of one group and near-duplicates are relatives, chained."""
+    parent = list(range(len(texts)))
 
     def root(i: int) -> int:
         while parent[i] != i:
@@ -76,12 +76,17 @@ def families(tweets: Sequence[Tweet]) -> list[int]:
         return i
 
     first: dict[str, int] = {}
-    for i, tweet in enumerate(tweets):
-        if tweet.group:
-            parent[root(i)] = root(first.setdefault(tweet.group, i))
-    for a, b in near_pairs([tweet.text for tweet in tweets]):
-        parent[root(b)] = root(a)
-    return [root(i) for i in range(len(tweets))]
+    joined = [(first.setdefault(group, i), i) for i, group in enumerate(groups) if group]
+    # The lower root wins, so that the order of the pairs does not matter.
+    for a, b in [*joined, *near_pairs(texts)]:
+        low, high = sorted((root(a), root(b)))
+        parent[high] = low
+    return [root(i) for i in range(len(texts))]
+
+
+def tweet_families(tweets: Sequence[Tweet]) -> list[int]:
+    """`families` of tweets: translations of one text belong together."""
+    return families([tweet.text for tweet in tweets], [tweet.group for tweet in tweets])
 
 
 def own_tweets(langs: Sequence[str] = LANGUAGES) -> list[Tweet]:
@@ -93,7 +98,7 @@ def split(tweets: Sequence[Tweet] | None = None) -> Split:
     """Our tweets on their three sides; always the same for the same files."""
     rows = own_tweets() if tweets is None else list(tweets)
     members: defaultdict[int, list[Tweet]] = defaultdict(list)
-    for number, tweet in zip(families(rows), rows, strict=True):
+    for number, tweet in zip(tweet_families(rows), rows, strict=True):
         members[number].append(tweet)
     # Families over several languages form strata of their own, so that each label loses the same share of them.
     strata: defaultdict[tuple[str, str], list[tuple[str, list[Tweet]]]] = defaultdict(list)

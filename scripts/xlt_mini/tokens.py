@@ -53,6 +53,23 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, max_positions: int) -> No
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
+def spellings(tokenizer: Tokenizer) -> list[str]:
+    """The text of every token; parts of a character show as their bytes' stand-ins."""
+    found = []
+    for number in range(tokenizer.get_vocab_size()):
+        text = tokenizer.decode([number], skip_special_tokens=False)
+        found.append(tokenizer.id_to_token(number) or "" if "\ufffd" in text else text)
+    return found
+
+
+def control_ids(tokenizer: Tokenizer) -> tuple[int, int]:
+    """The ids of BOS and EOT."""
+    bos, eot = tokenizer.token_to_id(BOS), tokenizer.token_to_id(EOT)
+    assert bos is not None
+    assert eot is not None
+    return bos, eot
+
+
 class Unmerge:
     """Splits tokens at random into the two parts that they were merged from: BPE dropout that can be seeded."""
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +20,13 @@ from xlt.backends.base import Prompt
 from xlt.tasks.load import load_task
 from xlt.tasks.render import Renderer
 from xlt_mini.build import save_model
+from xlt_mini.embedding import ngrams
 from xlt_mini.keywords import mentions_migration
 from xlt_mini.measure import macro_f1
 from xlt_mini.network import Network, Shape
 from xlt_mini.noise import snippet, vary
-from xlt_mini.tokens import Unmerge, train_tokenizer
+from xlt_mini.rows import Row, source_weights
+from xlt_mini.tokens import Unmerge, spellings, train_tokenizer
 
 TEXTS = ["the border is closed and nobody knows why", "so many birds", "¡Que se queden con nosotros!", "a"] * 3
 TINY = Shape(vocab=400, hidden=64, inner=96, layers=3, heads=4, kv_heads=2, head=16)
@@ -53,6 +59,44 @@ def test_the_training_network_is_a_stock_llama(tmp_path: Path) -> None:
         plain = network.label_logits(network(whole)[:, -1], torch.tensor(renderer.labels)).numpy()
     np.testing.assert_allclose(ours, stock, atol=2e-4)
     np.testing.assert_allclose(plain[0], stock[0], atol=2e-4)
+
+
+def test_what_the_cheap_step_learns_holds_in_the_whole_network() -> None:
+    network, _, renderer = _tiny()
+    network.begin_tuning()
+    network.eval()
+    suffixes = renderer.encode(TEXTS[:4]).suffixes
+    width = max(map(len, suffixes))
+    ids = torch.tensor([row + [0] * (width - len(row)) for row in suffixes])
+    prefix = torch.tensor(renderer.prefix)
+    with torch.no_grad():
+        whole = network.answers(prefix, ids, torch.tensor([len(row) - 1 for row in suffixes]))
+        torch.testing.assert_close(network.bags(prefix, suffixes), whole, atol=2e-4, rtol=1e-3)
+
+
+def test_shared_spellings_fold_into_one_table() -> None:
+    _, tokenizer, _ = _tiny()
+    found = spellings(tokenizer)
+    assert len(found) == tokenizer.get_vocab_size()
+    assert ngrams("Réfugiés") == ngrams("refugies")
+    assert set(ngrams(" migrants")) & set(ngrams(" migrantes"))
+    network = Network(Shape(**{**TINY.__dict__, "vocab": len(found)}), found)
+    table = network.embed.table()
+    torch.testing.assert_close(network.embed(torch.tensor([5, 300, 5])), table[[5, 300, 5]])
+    assert not torch.equal(table, network.embed.own)
+    names = set(network.checkpoint())
+    assert "model.embed_tokens.weight" in names
+    assert not any("embed.own" in name or "shared" in name for name in names)
+
+
+def test_further_files_are_not_outnumbered_by_our_tweets() -> None:
+    ours = [Row("a", "en", 0, f"own {i}") for i in range(90)]
+    theirs = [Row("b", "en", 1, f"my file.csv {i}") for i in range(10)]
+    assert theirs[0].source == "my file.csv"
+    weights = source_weights(ours + theirs, 0.7)
+    assert weights.mean() == pytest.approx(1)
+    assert weights[90:].sum() / weights.sum() == pytest.approx(0.7)
+    assert source_weights(ours, 0.7).tolist() == [1.0] * 90
 
 
 def test_splitting_tokens_keeps_the_text_and_is_seeded() -> None:
@@ -109,9 +153,15 @@ def test_the_keyword_list_knows_every_script() -> None:
 @pytest.mark.timeout(600)
 def test_a_miniature_build_makes_a_pair_that_the_engine_runs(tmp_path: Path) -> None:
     small = {"hidden": 64, "inner": 96, "vocab": 1024, "head": 16, "threads": 1}
-    short = {"language_epochs": 1, "words_epochs": 2, "task_epochs": 1, "soft": 0, "snippets": 0}
+    short = {"language_epochs": 1, "words_epochs": 2, "task_epochs": 1, "snippets": 0}
     settings = [f"--set={name}={value}" for name, value in {**small, **short}.items()]
-    build_xlt_mini.main(["--out", str(tmp_path), *settings])
+    command = [sys.executable, build_xlt_mini.__file__, *settings, "--out"]
+    # Strings hash differently in each process: the same bytes twice show that no order depends on that.
+    made = []
+    for seed, out in (("1", tmp_path), ("2", tmp_path.parent / f"{tmp_path.name}-again")):
+        subprocess.run([*command, out], check=True, env={**os.environ, "PYTHONHASHSEED": seed})
+        made.append(hashlib.sha256((out / "xlt-mini" / "model.safetensors").read_bytes()).hexdigest())
+    assert made[0] == made[1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["xlt-mini", "xlt-mini-base"]
     for name in ("xlt-mini", "xlt-mini-base"):
         files = {path.name for path in (tmp_path / name).iterdir()}

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from xlt_mini.split import HELD_OUT, families, own_tweets, shingles, split
+from xlt_mini.split import HELD_OUT, own_tweets, shingles, split, tweet_families
 from xlt_mini.tweets import LABELS, LANGUAGES, Tweet
 
 
@@ -26,7 +26,7 @@ def test_every_tweet_is_on_one_side_and_a_fixed_one() -> None:
 def test_no_translation_or_near_duplicate_of_a_held_out_tweet_is_learnt() -> None:
     sides = split()
     everything = [*sides.train, *sides.heldout]
-    family = families(everything)
+    family = tweet_families(everything)
     assert not set(family[: len(sides.train)]) & set(family[len(sides.train) :])
     assert not {t.group for t in sides.train if t.group} & {t.group for t in sides.heldout}
     assert not {t.text.casefold() for t in sides.train} & {t.text.casefold() for t in sides.heldout}
@@ -43,7 +43,7 @@ def test_a_near_duplicate_joins_the_family() -> None:
     def tweet(text: str, line: int, lang: str = "en", group: str = "") -> Tweet:
         return Tweet(lang, "pro", group, "", text, line)
 
-    found = families(
+    found = tweet_families(
         [
             tweet("Let them stay, they are our neighbours and our friends", 2),
             tweet("@user LET THEM STAY!! they are our neighbours and our friends 😀", 3),
@@ -54,5 +54,5 @@ def test_a_near_duplicate_joins_the_family() -> None:
     )
     assert found[0] == found[1]
     assert found[2] == found[3]
-    assert len(set(found)) == 3
+    assert found == [0, 0, 2, 2, 4]
     assert shingles("A") == shingles("a!")
