@@ -134,8 +134,9 @@ def main(argv: list[str] | None = None) -> int:
     text = readme.tuned(card, own, found, held, without, task)
     print(text)
     if options.write:
-        pooled = [entry for row in [*found, *held] if not row.of or not row.language for entry in row.entries()]
-        write_card(options.models / TUNED / "card.toml", replace(card, scores=tuple(pooled)))
+        # Real tweets only: a figure on invented ones could be taken for how good the model is.
+        entries = [entry for row in found if not row.of or not row.language for entry in row.entries()]
+        write_card(options.models / TUNED / "card.toml", replace(card, scores=tuple(entries)))
         (options.models / TUNED / "README.md").write_text(text, encoding="utf-8")
         base = read_card(options.models / BASE / "card.toml")
         (options.models / BASE / "README.md").write_text(readme.base(base, own), encoding="utf-8")

@@ -118,6 +118,7 @@ def test_its_readme_gives_the_figures_of_its_card() -> None:
     readme = bundled("models", "xlt-mini", "README.md").read_text(encoding="utf-8")
     pooled = [score for score in card.scores if not score.language and score.data == "immigration/test.csv"]
     assert {"", "always unrelated", "keyword list"} <= {score.of for score in pooled}
+    assert {score.data for score in card.scores} == {"immigration/test.csv"}
     for score in pooled:
         assert score.n == 875
         assert score.low is not None
