@@ -13,7 +13,7 @@ from xlt import backends
 from xlt.backends.base import Logits, Prompt, Scorer
 from xlt.cards.registry import find
 from xlt.cards.tokenizer import load_tokenizer
-from xlt.engine.budget import LARGEST, SMALLEST, token_budget
+from xlt.engine.budget import LARGEST_ON_CPU, SMALLEST, token_budget
 from xlt.tasks.load import load_task
 from xlt.tasks.render import Renderer
 
@@ -60,7 +60,7 @@ def ready(tiny_model: Path, tmp_path: Path) -> Iterator[tuple[Counting, Prompt, 
 def test_it_is_measured_once_and_remembered(ready: tuple[Counting, Prompt, list[list[int]]], cache: Path) -> None:
     scorer, prompt, suffixes = ready
     budget = token_budget(scorer, prompt, suffixes)
-    assert SMALLEST <= budget <= LARGEST
+    assert SMALLEST <= budget <= LARGEST_ON_CPU
     assert list(json.loads(cache.read_text(encoding="utf-8")).values()) == [budget]
     measured = scorer.passes
     assert measured > 2
@@ -81,10 +81,10 @@ def test_a_damaged_or_unwritable_memory_does_no_harm(
     scorer, prompt, suffixes = ready
     cache.parent.mkdir()
     cache.write_text("{broken", encoding="utf-8")
-    assert SMALLEST <= token_budget(scorer, prompt, suffixes) <= LARGEST
+    assert SMALLEST <= token_budget(scorer, prompt, suffixes) <= LARGEST_ON_CPU
     cache.unlink()
     cache.mkdir()  # Nothing can be written there.
-    assert SMALLEST <= token_budget(scorer, prompt, suffixes) <= LARGEST
+    assert SMALLEST <= token_budget(scorer, prompt, suffixes) <= LARGEST_ON_CPU
 
 
 def test_batches_used_for_measuring_hold_the_budget(ready: tuple[Counting, Prompt, list[list[int]]]) -> None:

@@ -57,13 +57,14 @@ def demo(
 
 
 def _how_good(card: Card | None) -> str:
-    """What the card says of the model on real tweets, beside the emptiest of its baselines."""
-    scores = [score for score in (card.scores if card else ()) if not score.language]
+    """What the card says of the model on real tweets (its first data set), beside the emptiest of its baselines."""
     lines = ["xlt-mini is tiny and for trying the tool; research wants a tuned 3B model (xlt models list)."]
+    scores = [score for score in (card.scores if card else ()) if not score.language]
     for of in ("", "always unrelated"):
-        found = [f"{score.metric} {score.value:.2f}" for score in scores if score.of == of]
+        found = [score for score in scores if score.of == of and score.data == scores[0].data]
         if found:
-            lines.append(f"On real tweets {of or 'it'} reaches {', '.join(found)}.")
+            figures = ", ".join(f"{score.metric} {score.value:.2f}" for score in found)
+            lines.append(f"On {found[0].n:,} real tweets {of or 'it'} reaches {figures}.")
     return "\n".join(lines)
 
 

@@ -17,6 +17,8 @@ from xlt.disk import write_json
 from xlt.errors import XltError
 
 SMALLEST, LARGEST = 256, 65_536
+# Beyond this a CPU gains nothing, and on a busy machine noise could choose it all the same.
+LARGEST_ON_CPU = 4096
 # A batch this slow ends the search: larger ones would only make Ctrl-C and resuming coarser.
 SLOW_SECONDS = 3.0
 WORTH = 1.04
@@ -61,7 +63,7 @@ def _measure(scorer: Scorer, suffixes: Sequence[Sequence[int]]) -> int:
     middle = ordered[len(ordered) // 4 : max(len(ordered) // 4 + 1, 3 * len(ordered) // 4)]
     rates: dict[int, float] = {}
     budget = SMALLEST
-    while budget <= LARGEST:
+    while budget <= (LARGEST_ON_CPU if scorer.loaded.threads else LARGEST):
         batch = _fill(middle, budget)
         seconds = _timed(scorer, batch)
         rates[budget] = sum(map(len, batch)) / seconds
