@@ -20,7 +20,7 @@ def load(files: ModelFiles, *, device: str, precision: Precision) -> Scorer:
     if precision == "nf4":
         raise UsageError(
             "nf4 is the 4-bit format of the torch backend; for 4 bits on MLX choose a model quantised for it, such as "
-            "one made by `xlt quantise --to mlx`."
+            "an mlx-community 4-bit conversion (xlt models list)."
         )
     if precision != "auto" and precision not in devices.PRECISIONS:
         raise UsageError(f"There is no precision {precision!r}; MLX has {', '.join(devices.PRECISIONS)}.")
