@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,9 @@ _SCRATCH = Path(tempfile.mkdtemp(prefix="xlt-tests-"))
 
 
 def _settle() -> None:
+    # A shell that starts us in the background has Ctrl-C ignored, and children would inherit that.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # A user's own settings must not decide what a test sees.
     for name in list(os.environ):
         if name.startswith(("XLT_", "HF_", "HUGGINGFACE_", "TRANSFORMERS_")) or name in (

@@ -154,9 +154,12 @@ def test_a_second_run_on_one_output_says_so_and_stops(tiny_model: Path, tmp_path
     )
     while first.poll() is None and shards_in(tmp_path / "w") < 1:
         time.sleep(0.002)
+    # Paused, so that it can't be done before the others have even started.
+    first.send_signal(signal.SIGSTOP)
     # The same command, and another input for the same output from another workspace.
     same = finish(command(tiny_model, source, tmp_path / "o.parquet", tmp_path / "w"))
     cross = finish(command(tiny_model, other, tmp_path / "o.parquet", tmp_path / "w2"))
+    first.send_signal(signal.SIGCONT)
     assert first.wait() == Exit.DONE
     for second in (same, cross):
         assert second.returncode == Exit.FAILED
