@@ -17,6 +17,8 @@ from xlt.disk import write_whole
 from xlt.errors import UsageError
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from xlt.tasks.spec import Task
 
 FORMATS = {
@@ -55,8 +57,6 @@ def added_columns(columns: Sequence[str], task: Task) -> dict[str, str]:
 
 def write_output(folder: Path, staged: Staged, task: Task, shards: Sequence[Path], output: Path) -> None:
     """Write every staged row with its prediction, in the source's order: aside first, then renamed."""
-    import duckdb
-
     names = added_columns(staged.columns, task)
     added = ", ".join(f"s.{duck.quote(source)} AS {duck.quote(name)}" for source, name in names.items())
     text = duck.quote(staged.text_column)
@@ -66,10 +66,16 @@ def write_output(folder: Path, staged: Staged, task: Task, shards: Sequence[Path
         f"LEFT JOIN read_parquet({duck.text(folder / JOIN)}) j ON md5(r.{text}) = j.raw "
         f"LEFT JOIN {_shards(shards, task)} s ON j.key = s.key ORDER BY r.file_row_number"
     )
+    with duck.job(folder / "scratch") as con:
+        copy_out(con, query, output)
+
+
+def copy_out(con: DuckDBPyConnection, query: str, output: Path) -> None:
+    """Write what a query gives in the format of the output's name: whole or not at all. Raises XltError."""
+    import duckdb
 
     def copy(aside: Path) -> None:
-        with duck.job(folder / "scratch") as con:
-            con.execute(f"COPY ({query}) TO {duck.text(aside)} ({FORMATS[output.suffix.lower()]})")
+        con.execute(f"COPY ({query}) TO {duck.text(aside)} ({FORMATS[output.suffix.lower()]})")
 
     try:
         write_whole(output, copy)

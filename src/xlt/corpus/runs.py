@@ -16,12 +16,11 @@ from xlt.corpus import duck, gate
 from xlt.corpus.breakdown import Question, breakdown
 from xlt.corpus.dimensions import Columns
 from xlt.corpus.labelled import Labelled
-from xlt.corpus.results import FORMATS
+from xlt.corpus.results import copy_out
 from xlt.corpus.rounds import LANGUAGE, Round, parquet, rounds, selected
 from xlt.corpus.shares import Row
 from xlt.corpus.stage import JOIN, Selection
 from xlt.corpus.store import runs_folder
-from xlt.disk import write_whole
 from xlt.errors import XltError
 from xlt.locks import hold
 
@@ -218,8 +217,6 @@ def shares(con: DuckDBPyConnection, run: str, selection: Selection, task: Task) 
 
 def write_output(con: DuckDBPyConnection, run: str, selection: Selection, task: Task, output: Path) -> None:
     """Write the selected tweets with their predictions of this run, in the corpus's order: whole or not at all."""
-    import duckdb
-
     columns = [str(row[0]) for row in con.execute("DESCRIBE tweets").fetchall()]
     kept = ", ".join(f"t.{duck.quote(name)}" for name in columns if name not in ("text_key", "source"))
     labels = ", ".join(f"p.p[{at}] AS {duck.quote(task.column(name))}" for at, name in enumerate(task.names, start=1))
@@ -227,16 +224,7 @@ def write_output(con: DuckDBPyConnection, run: str, selection: Selection, task: 
         f"SELECT {kept}, p.label AS predicted, p.confidence, {labels} FROM {selected(selection)} t LEFT JOIN "
         f"(SELECT * FROM predictions WHERE run = {duck.text(run)}) p ON p.text_key = t.text_key ORDER BY t.number"
     )
-
-    def copy(aside: Path) -> None:
-        con.execute(f"COPY ({query}) TO {duck.text(aside)} ({FORMATS[output.suffix.lower()]})")
-
-    try:
-        write_whole(output, copy)
-    except duckdb.Error as error:
-        raise duck.failed(
-            f"{output} can't be written", error, "every prediction is kept, run the same command again"
-        ) from None
+    copy_out(con, query, output)
 
 
 def labels_of(con: DuckDBPyConnection, run: str) -> dict[str, int]:

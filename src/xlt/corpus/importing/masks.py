@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from xlt.corpus.duck import text
+from xlt.corpus.secret import HASH_DIGITS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -27,7 +28,6 @@ _TAGS = (
     (r"(?s)<!--.*?-->", ""),
     (r"<[^<>]*>", ""),
 )
-HASH_DIGITS = 24
 _BLOCK = 64
 
 
