@@ -126,3 +126,10 @@ def test_bad_lists_of_ids(tmp_path: Path) -> None:
     for each in given:
         with pytest.raises(UsageError):
             read_ids(each)
+
+
+def test_an_erased_post_leaves_the_draws_too(corpus: Path) -> None:
+    with gate.opened(corpus, write=True) as con:
+        con.execute("INSERT INTO drawn SELECT 'd', text_key, id, 'en', 0.5, 1, NULL FROM tweets WHERE id IN ('1', '3')")
+    forget(corpus.parent, corpus, ids=["1"])
+    assert query(corpus, "SELECT tweet_id FROM drawn") == [("3",)]

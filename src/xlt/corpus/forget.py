@@ -195,6 +195,9 @@ def _erase(con: DuckDBPyConnection, ids: Sequence[str], platform: str | None, re
     result.gold = count(
         "DELETE FROM gold WHERE tweet_id IN (SELECT id FROM gone) OR text_key IN (SELECT text_key FROM lonely)"
     )
+    con.execute(
+        "DELETE FROM drawn WHERE tweet_id IN (SELECT id FROM gone) OR text_key IN (SELECT text_key FROM lonely)"
+    )
     con.execute("DELETE FROM tweets WHERE (platform, id) IN (SELECT (platform, id) FROM gone)")
 
 

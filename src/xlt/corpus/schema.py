@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-VERSION = 1
+VERSION = 2
 
 TABLES = """
 CREATE TABLE meta (key VARCHAR NOT NULL, value VARCHAR NOT NULL);
@@ -72,7 +72,11 @@ CREATE TABLE gold (
     coded_at TIMESTAMP NOT NULL,
     codebook VARCHAR,                -- hash of the codebook that the coder went by
     draw VARCHAR,                    -- how the tweet was drawn; null for labels that came with the data
-    note VARCHAR
+    note VARCHAR,
+    role VARCHAR,                    -- coder or adjudicator, whose row settles what coders disagree on; null: coder
+    coded_from VARCHAR,              -- original or translation; null where nobody said
+    competence VARCHAR,              -- how well the coder reads the tweet's language; null where nobody said
+    blind BOOLEAN                    -- whether the model's label was hidden; null where nobody said
 );
 
 CREATE TABLE runs (
@@ -99,7 +103,36 @@ CREATE TABLE predictions (
 );
 """
 
-MIGRATIONS: dict[int, str] = {}
+# A share estimated from gold needs to know how each tweet came to be coded; `gold.draw` names the draw.
+DRAWS = """
+CREATE TABLE draws (
+    id VARCHAR NOT NULL,
+    task VARCHAR NOT NULL,
+    purpose VARCHAR NOT NULL,        -- train, dev or estimate; only an `estimate` draw's gold may correct a share
+    unit VARCHAR NOT NULL,           -- posts or texts
+    frame VARCHAR NOT NULL,          -- the condition on tweets that chose what could be drawn, as SQL
+    frame_hash VARCHAR NOT NULL,     -- SHA-256 over the keys of the units in the frame, sorted
+    frame_size BIGINT NOT NULL,      -- units in the frame
+    run VARCHAR,                     -- the run whose confidence made strata; null where none did
+    seed BIGINT NOT NULL,
+    created_at TIMESTAMP NOT NULL
+);
+
+CREATE TABLE drawn (
+    draw VARCHAR NOT NULL,           -- draws.id
+    text_key UUID NOT NULL,
+    tweet_id VARCHAR,                -- null where texts were drawn
+    stratum VARCHAR NOT NULL,
+    probability DOUBLE NOT NULL,     -- of this unit being drawn: above 0, at most 1
+    position INTEGER NOT NULL,       -- 1, 2, … in random order, so that coding may stop early and still be a sample
+    coders VARCHAR[]                 -- who is to code it; null: anyone
+);
+"""
+
+MIGRATIONS: dict[int, str] = {
+    1: "ALTER TABLE gold ADD COLUMN role VARCHAR; ALTER TABLE gold ADD COLUMN coded_from VARCHAR; "
+    "ALTER TABLE gold ADD COLUMN competence VARCHAR; ALTER TABLE gold ADD COLUMN blind BOOLEAN;" + DRAWS,
+}
 """Schema version → the SQL that brings a file of that version to the next."""
 
 
@@ -112,7 +145,7 @@ def create(con: DuckDBPyConnection, database: str) -> None:
     """Make the tables in the attached, empty `database`."""
     con.execute("BEGIN")
     con.execute(f"USE {database}")
-    con.execute(TABLES)
+    con.execute(TABLES + DRAWS)
     con.execute("INSERT INTO meta VALUES ('schema', ?), ('corpus', uuid()::VARCHAR)", [str(VERSION)])
     con.execute("COMMIT")
     con.execute("USE memory")
