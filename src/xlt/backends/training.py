@@ -6,33 +6,30 @@ that they are initialised, averaged and written in one place for both backends.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from xlt.backends.base import BackendName, Loaded, Logits, Precision, Prompt
+from xlt.cards.adapter import Adapter, Pair
 from xlt.cards.files import ModelFiles
 from xlt.errors import XltError
 
+__all__ = [
+    "Adapter",
+    "Course",
+    "Lora",
+    "Loss",
+    "NotFiniteError",
+    "Pair",
+    "Sample",
+    "Step",
+    "Trainer",
+    "TrainingBackend",
+]
+
 Loss = Literal["vocabulary", "labels"]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One LoRA update, W + scale · up @ down, in PEFT's orientation."""
-
-    down: npt.NDArray[np.float32]
-    """PEFT's lora_A: (rank, inputs)."""
-    up: npt.NDArray[np.float32]
-    """PEFT's lora_B: (outputs, rank)."""
-
-
-Adapter = Mapping[str, Pair]
-"""Module path such as `model.layers.0.self_attn.q_proj` → its update."""
 
 
 @dataclass(frozen=True)
