@@ -19,6 +19,7 @@ FLOORS: list[set[str]] = [
     {"backends"},
     {"engine"},
     {"training"},
+    {"release"},
     {"study"},
     {"doctor"},
     {"tui", "cli"},

@@ -39,7 +39,7 @@ def known(workspace: Path) -> list[Entry]:
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             name = path.stem if path.is_file() else path.name
             # The workspace comes first, as in `find`.
-            if check.is_model(path) and name not in entries:
+            if check.is_model(path) and name not in entries and not name.startswith("."):
                 entries[name] = _entry(name, path, where)
     repos = {repo for card in named_cards(workspace) for repo in card.hub.values()}
     for repo in cached_repos():

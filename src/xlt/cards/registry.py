@@ -101,7 +101,7 @@ def named_cards(workspace: Path) -> list[Card]:
     """The cards that can be read, of the workspace and built in; the workspace's come first."""
     cards = []
     for folder, _ in shelves(workspace):
-        for path in sorted(folder.glob(f"*/{FILE}")):
+        for path in sorted(folder.glob(f"[!.]*/{FILE}")):
             try:
                 cards.append(read_card(path))
             except XltError:
@@ -233,6 +233,6 @@ def known_names(workspace: Path) -> list[str]:
     names: dict[str, None] = {}
     for folder, _ in shelves(workspace):
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if check.is_model(path):
+            if check.is_model(path) and not path.name.startswith("."):
                 names[path.stem if path.is_file() else path.name] = None
     return list(names)

@@ -19,6 +19,8 @@ class Tensor:
     """`F32`, `BF16`, `F16`, `U32`, …"""
     shape: tuple[int, ...]
     bytes: int
+    start: int
+    """Where its numbers begin, in bytes from the beginning of the file."""
 
     @property
     def size(self) -> int:
@@ -45,7 +47,7 @@ def read_header(path: Path, broken: Callable[[str], XltError]) -> dict[str, Tens
         end = 0
         for name, entry in header.items():
             first, last = entry["data_offsets"]
-            tensors[name] = Tensor(entry["dtype"], tuple(map(int, entry["shape"])), last - first)
+            tensors[name] = Tensor(entry["dtype"], tuple(map(int, entry["shape"])), last - first, 8 + length + first)
             end = max(end, last)
     except OSError as error:
         raise broken(f"{path} can't be read, {(error.strerror or str(error)).lower()}") from None
