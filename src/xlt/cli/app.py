@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 from xlt import __version__
-from xlt.cli import breakdown, classify, demo, detect, doctor, export, forget, imports, models, query, runs, tasks
+from xlt.cli import (
+    bench,
+    breakdown,
+    classify,
+    demo,
+    detect,
+    doctor,
+    export,
+    forget,
+    imports,
+    models,
+    query,
+    runs,
+    tasks,
+)
 
 app = typer.Typer(
     name="xlt",
@@ -44,4 +58,5 @@ app.command("query")(query.query)
 app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")
 app.add_typer(tasks.app, name="tasks")
+app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
