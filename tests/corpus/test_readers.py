@@ -49,6 +49,12 @@ def test_bom_crlf_and_one_column(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.csv", "\ufefftext\r\nhello\r\n"))[:2] == (["text"], [("hello",)])
 
 
+def test_rows_that_end_in_crlf_may_hold_line_feeds(tmp_path: Path) -> None:
+    # As Python's csv and Excel write a tweet of several lines; DuckDB's strict parser gives up on the file.
+    path = write(tmp_path / "t.csv", 'id,text\r\n1,"a\nb"\r\n2,c\r\n')
+    assert read(path) == (["id", "text"], [("1", "a\nb"), ("2", "c")], [])
+
+
 def test_broken_rows_are_rejected_with_their_place_and_good_neighbours_kept(tmp_path: Path) -> None:
     path = write(
         tmp_path / "t.csv",

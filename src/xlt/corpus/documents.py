@@ -51,11 +51,16 @@ class Objects:
         )
 
 
-def lines(path: Path, encoding: str = "utf-8") -> str:
-    """A relation of a text file's lines, blank ones included, in one column `line`."""
+def lines(path: Path, encoding: str = "utf-8", mixed: bool = False) -> str:
+    """A relation of a text file's lines, blank ones included, in one column `line`.
+
+    `mixed`: the file may end lines in several ways, as a CSV with CRLF does when a tweet in it holds a line feed. Good
+    for the first line; a lone CR further down could cost one.
+    """
     return (
         f"read_csv({text(path)}, columns={{'line': 'VARCHAR'}}, delim={_NO_SEPARATOR}, quote='', escape='', "
-        f"header=false, auto_detect=false, max_line_size={LONGEST_LINE}, encoding={text(encoding)})"
+        f"header=false, auto_detect=false, max_line_size={LONGEST_LINE}, encoding={text(encoding)}"
+        f"{', strict_mode=false' if mixed else ''})"
     )
 
 

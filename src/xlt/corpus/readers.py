@@ -98,7 +98,9 @@ def _table(con: DuckDBPyConnection, path: Path, kind: Kind, encoding: str) -> Re
 
 def _header(con: DuckDBPyConnection, path: Path, kind: Kind, encoding: str) -> tuple[list[str], str]:
     try:
-        row = con.execute(f"SELECT line FROM {lines(path, encoding)} WHERE line IS NOT NULL LIMIT 1").fetchone()
+        row = con.execute(
+            f"SELECT line FROM {lines(path, encoding, mixed=True)} WHERE line IS NOT NULL LIMIT 1"
+        ).fetchone()
     except Exception as error:
         if "nicode" in str(error) or "utf-8" in str(error):
             raise _not_utf8(path) from None
