@@ -21,6 +21,7 @@ from xlt.cli import (
     query,
     runs,
     tasks,
+    tui,
 )
 
 app = typer.Typer(
@@ -60,3 +61,4 @@ app.add_typer(models.app, name="models")
 app.add_typer(tasks.app, name="tasks")
 app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
+app.command("tui")(tui.tui)

@@ -16,12 +16,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlt.corpus import duck, schema
+from xlt.corpus import duck, leash, schema
 from xlt.corpus.refusals import CorpusLockedError as CorpusLockedError
 from xlt.corpus.refusals import damage as damage_of
 from xlt.corpus.refusals import refused
@@ -51,22 +51,26 @@ _doors_lock = threading.Lock()
 
 @contextmanager
 def opened(
-    path: Path, *, write: bool = False, memory: str = duck.MEMORY, patience: float = PATIENCE
+    path: Path, *, write: bool = False, memory: str | None = None, patience: float = PATIENCE
 ) -> Iterator[DuckDBPyConnection]:
     """The corpus at `path`, open for the block. What is not committed at its end is undone.
 
     `memory` bounds DuckDB's buffers; beyond it, it spills into `.xlt/spill` beside the corpus. A file of an older
     schema is brought up to this one. Raises CorpusLockedError when others hold the file for more than `patience`
-    seconds, and XltError when it is missing, damaged, of a newer schema, or no corpus.
+    seconds, and XltError when it is missing, damaged, of a newer schema, or no corpus. A thread with a leash
+    (`leash.Leash`) waits until it is stopped, and then raises Interrupted.
     """
     import duckdb
 
     path = path.resolve()
     with _doors_lock:
         door = _doors.setdefault(path, _Door())
+    held = leash.current()
+    memory = memory or (held and held.memory) or duck.MEMORY
     cursor = _enter(door, path, write, memory, time.monotonic() + patience)
     try:
-        yield cursor
+        with held.watch(cursor) if held else nullcontext():
+            yield cursor
     except duckdb.Error as error:
         damage = damage_of(path, error)
         if damage is None:
@@ -77,7 +81,10 @@ def opened(
 
 
 def _enter(door: _Door, path: Path, write: bool, memory: str, deadline: float) -> DuckDBPyConnection:
+    held = leash.current()
     while True:
+        if held:
+            held.check()
         with door.lock:
             if door.writing or (write and door.readers):
                 busy = CorpusLockedError(
@@ -93,7 +100,9 @@ def _enter(door: _Door, path: Path, write: bool, memory: str, deadline: float) -
                     door.writing = write
                     door.readers += not write
                     return cursor
-        if time.monotonic() >= deadline:
+        if held and held.waiting:
+            held.waiting(str(busy))
+        elif time.monotonic() >= deadline:
             raise busy
         time.sleep(_PAUSE)
 

@@ -52,12 +52,17 @@ class Labelled:
     """The relation of all posts, labelled or not, when `relation` holds only those with a label."""
 
 
-def find_runs(con: DuckDBPyConnection, wanted: Sequence[str] = ()) -> tuple[Run, ...]:
-    """The runs of these ids or unique beginnings of ids, by default the newest. Raises UsageError, XltError."""
+def known_runs(con: DuckDBPyConnection) -> tuple[Run, ...]:
+    """Every run that the corpus has predictions of, the newest first."""
     rows = con.execute(
         "SELECT id, model, task, task_hash, labels, seen, texts FROM runs ORDER BY merged_at DESC, id DESC"
     ).fetchall()
-    runs = [Run(each[0], each[1], each[2], each[3], tuple(each[4]), tuple(each[5]), each[6]) for each in rows]
+    return tuple(Run(each[0], each[1], each[2], each[3], tuple(each[4]), tuple(each[5]), each[6]) for each in rows)
+
+
+def find_runs(con: DuckDBPyConnection, wanted: Sequence[str] = ()) -> tuple[Run, ...]:
+    """The runs of these ids or unique beginnings of ids, by default the newest. Raises UsageError, XltError."""
+    runs = known_runs(con)
     if not runs:
         raise XltError("The corpus has no predictions yet; run xlt classify corpus first.")
     if not wanted:

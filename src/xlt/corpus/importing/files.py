@@ -27,8 +27,8 @@ def expand(sources: Sequence[str]) -> tuple[list[Path], list[Path]]:
         path = Path(source).expanduser()
         if path.is_dir():
             inside = sorted(each for each in path.rglob("*") if each.is_file() and not _ours(each.relative_to(path)))
-            good = [each for each in inside if _readable(each)]
-            passed += [each for each in inside if not _readable(each)]
+            good = [each for each in inside if is_readable(each)]
+            passed += [each for each in inside if not is_readable(each)]
             if not good:
                 raise UsageError(
                     f"The folder {path} holds no file that xlt reads: {', '.join(KINDS)} (also .gz, .zst)."
@@ -49,7 +49,8 @@ def _ours(path: Path) -> bool:
     return hidden or path.name.endswith(REJECTS) or ".labelled." in path.name
 
 
-def _readable(path: Path) -> bool:
+def is_readable(path: Path) -> bool:
+    """Whether xlt reads files of this kind, by the name."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in PACKED:
         suffixes.pop()

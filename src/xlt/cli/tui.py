@@ -1,0 +1,35 @@
+"""`xlt tui`: the terminal app over a workspace."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xlt.errors import UsageError
+
+
+def tui(
+    corpus: Annotated[Path | None, typer.Argument(help="A corpus (.duckdb), if it is not the workspace's.")] = None,
+    workspace: Annotated[
+        Path | None, typer.Option(help="The folder that holds corpus.duckdb. [the corpus's, or the current one]")
+    ] = None,
+) -> None:
+    """Look at stance by language, read the posts behind a bar, query, classify: in the terminal.
+
+    An empty workspace offers to import a file or to load the sample. `?` shows what every key does.
+
+    Example: xlt tui --workspace xlt-demo
+    """
+    folder = workspace or (corpus.parent if corpus else Path())
+    if not folder.is_dir():
+        raise UsageError(f"There is no folder {folder} to work in; make it first, or name another with --workspace.")
+    if corpus is not None and not corpus.is_file():
+        raise UsageError(f"There is no corpus {corpus}; name a .duckdb file, or a folder with --workspace.")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("xlt tui needs a terminal; in a script use xlt breakdown, xlt query and xlt export.")
+    from xlt.tui.app import XltApp
+
+    XltApp(folder, corpus).run()

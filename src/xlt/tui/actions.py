@@ -1,0 +1,76 @@
+"""Every action of the app, once: footer, palette, help and remapping all read this list.
+
+An action of the scope `posts` with the name `search` is `posts.search` in the workspace's xlt.toml, and calls
+`action_search` of the widget or screen whose bindings are `bindings("posts")`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.binding import Binding, BindingType
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that the user can do."""
+
+    scope: str
+    name: str
+    keys: str
+    """Textual's names of the keys, with commas between; `?` is question_mark."""
+    title: str
+    """At most three words: the footer and the palette."""
+    about: str
+    """One sentence: help and palette."""
+    footer: bool = False
+
+    @property
+    def id(self) -> str:
+        """Its name in xlt.toml."""
+        return f"{self.scope}.{self.name}"
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("app", "tab(1)", "1", "Breakdown", "Shares of topic and stance, bar by bar."),
+    Action("app", "tab(2)", "2", "Posts", "All posts."),
+    Action("app", "tab(3)", "3", "Query", "SQL and named queries."),
+    Action("app", "tab(4)", "4", "Classify", "Start, watch and stop a classification."),
+    Action("app", "tab(5)", "5", "Models", "The models that are here, and what they reach."),
+    Action("app", "tab(6)", "6", "Label", "Label posts by hand."),
+    Action("app", "help", "question_mark,f1", "help", "What every key does here.", footer=True),
+    Action("app", "command_palette", "ctrl+p", "commands", "Everything that can be done here, by name."),
+    Action("app", "back", "q,escape", "back", "Back to where you came from; from a first screen, out of xlt."),
+    Action("app", "quit", "ctrl+q", "quit", "Leave xlt."),
+    Action("app", "reload", "ctrl+r,f5", "reload", "Ask the corpus again."),
+    Action("app", "import", "ctrl+o", "import", "Bring another file into the corpus."),
+    Action("welcome", "import", "i", "import a file", "Choose a file and bring it into the corpus.", footer=True),
+    Action("welcome", "sample", "d", "load the sample", "Invented posts, classified with xlt-mini.", footer=True),
+    Action("welcome", "about", "question_mark", "about xlt", "One page about what xlt does.", footer=True),
+    Action("welcome", "stop", "s", "stop", "Stop loading the sample.", footer=True),
+    Action("rows", "down", "j,down", "down", "One row down."),
+    Action("rows", "up", "k,up", "up", "One row up."),
+    Action("rows", "page_down", "ctrl+d,pagedown,space", "page down", "One page down."),
+    Action("rows", "page_up", "ctrl+u,pageup", "page up", "One page up."),
+    Action("rows", "first", "g,home", "first", "To the first row."),
+    Action("rows", "last", "G,end", "last", "To the last row."),
+    Action("rows", "left", "h,left", "left", "Scroll to the left."),
+    Action("rows", "right", "l,right", "right", "Scroll to the right."),
+    Action("rows", "open", "enter", "open", "Open what the row stands for."),
+)
+
+
+def named(scope: str) -> tuple[Action, ...]:
+    """The actions of a scope."""
+    return tuple(action for action in ACTIONS if action.scope == scope)
+
+
+def bindings(scope: str) -> list[BindingType]:
+    """What a widget or screen of this scope has as its BINDINGS."""
+    return [
+        Binding(action.keys, action.name, action.title, show=action.footer, tooltip=action.about, id=action.id)
+        for action in named(scope)
+    ]
+
+
+BY_ID = {action.id: action for action in ACTIONS}

@@ -1,0 +1,228 @@
+"""The app: which workspace is open, which screens there are, and what holds for all of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.screen import ModalScreen, Screen
+
+from xlt.corpus.overview import Overview
+from xlt.errors import UsageError, XltError
+from xlt.tui import settings
+from xlt.tui.actions import BY_ID, bindings
+from xlt.tui.jobs import Job, Jobs
+from xlt.tui.screen import XltScreen
+from xlt.tui.tabs import TABS, WELCOME
+from xlt.tui.themes import DARK, THEMES, default_theme
+
+
+class XltApp(App[None]):
+    """One workspace in the terminal."""
+
+    CSS_PATH = "app.tcss"
+    BINDINGS = bindings("app")
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {tab.mode: tab.make for tab in (*TABS, WELCOME)}
+    TITLE = "xlt"
+
+    def __init__(self, workspace: Path, corpus: Path | None = None) -> None:
+        super().__init__()
+        from xlt.corpus.store import corpus_path
+
+        self.workspace = workspace
+        self.corpus = corpus or corpus_path(workspace)
+        self.overview: Overview | None = None
+        """What the corpus holds; None until it was asked."""
+        self.version = 0
+        """Goes up when the corpus has changed."""
+        self._stamp: tuple[int, int] | None = None
+        self._wrong: str | None = None
+        self._active: list[tuple[str, str, str, object]] = []
+        self.jobs = Jobs(self, self._say, self._fail, lambda error: self._fail(XltError(self.defect(error))))
+        try:
+            self.settings = settings.load(workspace, frozenset(BY_ID))
+        except UsageError as error:
+            self.settings = settings.Settings(workspace)
+            self._wrong = str(error)
+        for theme in THEMES:
+            self.register_theme(theme)
+        wanted = self.settings.theme or self.settings.of("app").get("theme") or default_theme(os.environ)
+        self.theme = wanted if wanted in self.available_themes else DARK
+        self.set_keymap(self.settings.keys)
+
+    # What is open
+
+    @property
+    def about(self) -> str:
+        """What is open, for the bar on top."""
+        parts = [self.corpus.name if self.corpus.exists() else "no corpus"]
+        if self.overview is not None:
+            parts.append(f"{self.overview.posts:,} posts")
+            run = self.overview.run(self.run_id)
+            parts.append(f"run {run.id}, {run.model}" if run else "no run yet")
+        return "xlt  " + " · ".join(parts)
+
+    @property
+    def run_id(self) -> str | None:
+        """The run that the user chose; None for the newest."""
+        found = self.settings.of("app").get("run")
+        return found if isinstance(found, str) else None
+
+    def on_mount(self) -> None:
+        wanted = self.settings.of("app").get("mode")
+        known = {tab.mode: tab for tab in TABS}
+        mode = wanted if wanted in known else TABS[0].mode
+        self.switch_mode(mode if self.corpus.exists() else WELCOME.mode)
+        # After the first paint: DuckDB's import alone would be seen.
+        self.call_after_refresh(self.connect)
+
+    def connect(self) -> None:
+        """Ask the corpus what it holds, if there is one and it has changed; screens load themselves anew."""
+        if self._wrong:
+            self._fail(XltError(self._wrong))
+            self._wrong = None
+        if not self.corpus.exists():
+            self.overview = None
+            self.switch_mode(WELCOME.mode)
+            return
+        status = self.corpus.stat()
+        stamp = (status.st_mtime_ns, status.st_size)
+        if self.overview is None or stamp != self._stamp:
+            self._stamp = stamp
+            self.jobs.start("overview", self._ask, self._connected)
+
+    def _ask(self, job: Job) -> Overview:
+        from xlt.corpus.overview import overview
+
+        with job.corpus(self.corpus) as con:
+            return overview(con)
+
+    def _connected(self, found: Overview) -> None:
+        self.overview = found
+        self.version += 1
+        welcome = self.current_mode == WELCOME.mode
+        if welcome != (found.posts == 0):
+            self.switch_mode(TABS[0].mode if welcome else WELCOME.mode)
+        screen = self._own_screen()
+        if screen is not None:
+            screen.refresh_corpus()
+
+    def on_app_focus(self) -> None:
+        # Others may have written to the corpus meanwhile.
+        self.connect()
+
+    # What is said
+
+    def _own_screen(self) -> XltScreen | None:
+        return next((each for each in reversed(self.screen_stack) if isinstance(each, XltScreen)), None)
+
+    def _say(self, sentence: str, part: float | None) -> None:
+        screen = self._own_screen()
+        if screen is not None and screen.is_mounted:
+            screen.say(sentence, part)
+
+    def _fail(self, error: XltError) -> None:
+        screen = self._own_screen()
+        if screen is not None and screen.is_mounted:
+            screen.fail(error)
+
+    def defect(self, error: Exception) -> str:
+        """Note an error that is xlt's own fault; the sentence for the user."""
+        import traceback
+
+        path = self.workspace / ".xlt" / "tui.log"
+        try:
+            path.parent.mkdir(exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write("".join(traceback.format_exception(error)) + "\n")
+        except OSError:
+            return f"A defect of xlt: {error!r}."
+        return f"A defect of xlt: {type(error).__name__}: {error} (the details are in {path})."
+
+    # Actions
+
+    def action_tab(self, number: int) -> None:
+        """Show a screen."""
+        tab = next((tab for tab in TABS if tab.key == str(number)), None)
+        if tab is None:
+            return
+        if tab.needs_posts and (self.overview is None or not self.overview.posts) and not self.jobs.running("overview"):
+            self._fail(XltError("There are no posts yet: i imports a file, d loads the sample."))
+            return
+        self.switch_mode(tab.mode)
+        self.connect()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A number without a screen is no key."""
+        if action == "tab":
+            return any(tab.key == str(parameters[0]) for tab in TABS)
+        return True
+
+    def action_help(self) -> None:
+        """Show what every key does here."""
+        from xlt.tui.help import HelpScreen
+
+        self.push_screen(HelpScreen(self._bindings_here()))
+
+    def action_command_palette(self) -> None:
+        """Show everything that can be done here."""
+        # The palette takes the focus, and with it the bindings.
+        self._active = self._bindings_here()
+        super().action_command_palette()
+
+    def _bindings_here(self) -> list[tuple[str, str, str, object]]:
+        """(id, keys, action, the node that has it) of what can be done now, focused widget first."""
+        found: dict[str, tuple[str, str, str, object]] = {}
+        for node, binding, enabled, _ in self.screen.active_bindings.values():
+            if binding.id in BY_ID and enabled and not binding.system:
+                shown = self.get_key_display(binding)
+                _, before, _, _ = found.get(binding.id, ("", "", "", None))
+                keys = f"{before}  {shown}" if before else shown
+                found[binding.id] = (binding.id, keys, binding.action, node)
+        return list(found.values())
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Everything that the palette offers."""
+        for name, keys, action, node in self._active:
+            known = BY_ID[name]
+            if known.name not in ("command_palette",):
+                title = known.title[:1].upper() + known.title[1:]
+                yield SystemCommand(f"{title}  ({keys})", known.about, self._doer(action, node))
+        yield SystemCommand("Theme", "Change the colours of the app.", self.action_change_theme)
+        yield SystemCommand("Screenshot", "Save the screen as an SVG file.", self.deliver_screenshot)
+
+    def _doer(self, action: str, node: object) -> Callable[[], Awaitable[None]]:
+        async def act() -> None:
+            await self.run_action(action, default_namespace=node)  # type: ignore[arg-type]
+
+        return act
+
+    def action_import(self) -> None:
+        """Bring a file into the corpus."""
+        from xlt.tui.imports import ImportScreen
+
+        self.push_screen(ImportScreen())
+
+    def action_reload(self) -> None:
+        """Ask the corpus again."""
+        self._stamp = None
+        self.connect()
+
+    async def action_back(self) -> None:
+        """Back to where you came from, or out."""
+        if isinstance(self.screen, ModalScreen) or len(self.screen_stack) > 1:
+            self.pop_screen()
+        else:
+            await self.action_quit()
+
+    async def action_quit(self) -> None:
+        """Leave xlt; what was chosen is kept."""
+        self.settings.of("app")["theme"] = self.theme
+        if self.current_mode in {tab.mode for tab in TABS}:
+            self.settings.of("app")["mode"] = self.current_mode
+        self.settings.save()
+        self.jobs.cancel_all(patience=2.0)
+        self.exit()

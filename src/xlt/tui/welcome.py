@@ -1,0 +1,83 @@
+"""A workspace with nothing in it: import a file, or load the sample, one key each."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Center, Middle
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from xlt.tui.actions import bindings
+from xlt.tui.children import Ended, run_xlt
+from xlt.tui.screen import XltScreen
+
+ABOUT = """\
+xlt
+
+A pile of posts in many languages, and a question: what share of them is about immigration, and of those, how many
+speak for it and how many against, language by language, month by month?
+
+xlt answers on your own machine, offline. A small language model, tuned on a few hundred labelled posts in one or a few
+languages, gives every post a label and a probability for every label. The posts and the answers lie in one DuckDB file,
+the corpus of this workspace.
+
+ 1  Breakdown   shares of topic and stance: a row for each language, a bar for each row. Enter opens the posts behind.
+ 2  Posts       all posts or those behind a bar: read, search, sort, filter, export.
+
+What the shares are: the classifier's, uncorrected. A language that the model was not tuned on is marked unseen.
+Colour means stance and nothing else; the patterns █ ▒ ░ say the same without colour.
+
+Everything that can be done here can be done on the command line: xlt --help.
+"""
+
+
+class AboutScreen(ModalScreen[None]):
+    """One page about xlt."""
+
+    def compose(self) -> ComposeResult:
+        yield Static(Content(ABOUT), classes="box")
+
+
+class WelcomeScreen(XltScreen):
+    """Shown while there are no posts."""
+
+    MODE = "welcome"
+    CSS_PATH = "welcome.tcss"
+    BINDINGS = bindings("welcome")
+
+    def body(self) -> ComposeResult:
+        with Middle(), Center():
+            yield Static(
+                Content(
+                    "Nothing here yet.\n\n"
+                    "i   import a file   (Parquet, CSV, JSONL, X exports …)\n"
+                    "d   load the sample: invented posts in 13 languages, labelled by a tiny model\n"
+                    "?   what xlt does, in one page"
+                ),
+                id="welcome",
+            )
+
+    def action_sample(self) -> None:
+        """Load the bundled sample and classify it."""
+        if self.jobs.running("sample"):
+            return
+        self.clear()
+        folder = str(self.xlt.workspace)
+        self.jobs.start("sample", lambda job: run_xlt(job, ["demo", folder]), self._loaded)
+
+    def action_import(self) -> None:
+        """Bring a file into the corpus."""
+        self.xlt.action_import()
+
+    def action_about(self) -> None:
+        """One page about xlt."""
+        self.app.push_screen(AboutScreen())
+
+    def action_stop(self) -> None:
+        """Stop loading the sample."""
+        if self.jobs.cancel("sample"):
+            self.say("Stopped.")
+
+    def _loaded(self, ended: Ended) -> None:
+        self.xlt.connect()
