@@ -5,19 +5,21 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from xlt.backends.base import Availability, BackendName, Loaded, Precision
+from xlt.backends.base import Availability, BackendName, Precision
 from xlt.backends.common import go_offline
+from xlt.backends.training import Course
 from xlt.cards.files import ModelFiles
 from xlt.errors import XltError
 
 if TYPE_CHECKING:
     from xlt.backends.torch.scorer import TorchScorer
+    from xlt.backends.torch.trainer import TorchTrainer
 
 LIBRARIES = ("torch", "transformers", "safetensors", "peft", "bitsandbytes", "gguf")
 
 
 class TorchBackend:
-    """`xlt.backends.base.Backend` with PyTorch."""
+    """`xlt.backends.base.Backend` and `xlt.backends.training.TrainingBackend` with PyTorch."""
 
     name: BackendName = "torch"
 
@@ -38,13 +40,9 @@ class TorchBackend:
         self, files: ModelFiles, *, device: str = "auto", precision: Precision = "auto", threads: int = 0
     ) -> TorchScorer:
         """Load a model for scoring; raises XltError in one sentence when it cannot be."""
-        # Before transformers, peft or bitsandbytes come in: they ask the hub otherwise.
-        go_offline()
-        try:
-            import torch
-            import transformers  # noqa: F401
-        except ImportError as error:
-            raise XltError(f"The torch backend needs {error.name}: pip install 'xlt[torch]'.") from None
+        _import()
+        import torch
+
         from xlt.backends.torch import devices, load
         from xlt.backends.torch.generic import GenericForward
         from xlt.backends.torch.llama import LlamaForward, is_llama_shaped
@@ -56,19 +54,28 @@ class TorchBackend:
         too_big = f"The memory does not hold {files.name}: choose a smaller model or a lower --precision (bf16, nf4)."
         with torch.inference_mode(), memory_errors(too_big):
             model = load.load_model(files, place, chosen)
-            loaded = Loaded(
-                backend="torch",
-                device=str(place),
-                precision=chosen,
-                threads=used,
-                weight_bytes=load.weight_bytes(model),
-                parameters=load.parameters(model),
-                max_tokens=model.config.get_text_config().max_position_embeddings,
-                versions=versions(),
-            )
+            loaded = load.describe(model, place, chosen, used)
             forward = LlamaForward(model) if is_llama_shaped(model) else GenericForward(model)
         devices.keep_freed_memory()
         return TorchScorer(forward, loaded)
+
+    def trainer(self, files: ModelFiles, course: Course, *, device: str = "auto", threads: int = 0) -> TorchTrainer:
+        """Load a base for training, its updates all zero; raises XltError in one sentence when it cannot be."""
+        _import()
+        from xlt.backends.torch.train_load import load_trainer
+
+        return load_trainer(files, course, device, threads)
+
+
+def _import() -> None:
+    """Import the libraries that take long, so that what is missing is told."""
+    # Before transformers, peft or bitsandbytes come in: they ask the hub otherwise.
+    go_offline()
+    try:
+        import torch  # noqa: F401
+        import transformers  # noqa: F401
+    except ImportError as error:
+        raise XltError(f"The torch backend needs {error.name}: pip install 'xlt[torch]'.") from None
 
 
 def versions() -> dict[str, str]:

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from xlt.backends.base import Precision
+from xlt.backends.base import Loaded, Precision
 from xlt.backends.common import check_memory, read_config, read_headers, weight_files
 from xlt.backends.torch.adapter import merge
+from xlt.backends.torch.backend import versions
 from xlt.backends.torch.devices import DTYPES, free_memory
 from xlt.backends.torch.gguf import first_line, load_gguf
 from xlt.cards.check import check_gguf
@@ -152,6 +153,20 @@ def quiet() -> None:
     transformers_logging.set_verbosity_error()
     # It looks on the hub for kernels that it does not need, and says so.
     logging.getLogger("bitsandbytes").setLevel(logging.CRITICAL)
+
+
+def describe(model: Any, device: torch.device, precision: Precision, threads: int) -> Loaded:
+    """What goes into a run's record."""
+    return Loaded(
+        backend="torch",
+        device=str(device),
+        precision=precision,
+        threads=threads,
+        weight_bytes=weight_bytes(model),
+        parameters=parameters(model),
+        max_tokens=model.config.get_text_config().max_position_embeddings,
+        versions=versions(),
+    )
 
 
 def weight_bytes(model: Any) -> int:
