@@ -44,6 +44,7 @@ COLUMNS = pa.schema(
         ("author", pa.string()),
         ("label", pa.string()),
         ("split", pa.string()),
+        ("group_id", pa.string()),
     ]
 )
 
@@ -83,6 +84,8 @@ def rows() -> list[dict[str, object]]:
                 "author": _author(rng),
                 "label": names[tweet.label] if (tweet.lang, tweet.line) in labelled else None,
                 "split": side,
+                # Translations of one text: who learns from some of them must not be tested on others.
+                "group_id": tweet.group or None,
             }
         )
     made += _retweets(made, rng)
