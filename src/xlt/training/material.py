@@ -136,10 +136,13 @@ def _labelled(rows: Sequence[Coded], source: Source, task: Task, found: Material
     if unknown := {label: count for label, count in given.most_common() if meaning.get(label) == ""}:
         listed = ", ".join(f"{label!r} ({count:,})" for label, count in list(unknown.items())[:12])
         more = f" and {len(unknown) - 12} more" if len(unknown) > 12 else ""
+        skip = f", or leave these rows aside with --skip-labels {','.join(list(unknown)[:3])}"
+        if any(map(str.isdecimal, map(_folded, unknown))):
+            # Numbers that count from 0 would be taken for others that count from 1: nothing to be skipped lightly.
+            skip = f"; numbers mean {', '.join(f'{label.answer} {label.name}' for label in task.labels)} here"
         raise UsageError(
             f"{_named(source)} has labels that the task {task.name} does not know: {listed}{more}; it knows "
-            f"{', '.join(task.names)}. Mend them, name another --label-column or --task, or leave these rows aside "
-            f"with --skip-labels {','.join(list(unknown)[:3])}."
+            f"{', '.join(task.names)}. Mend them, name another --label-column or --task{skip}."
         )
     folded: defaultdict[str, list[str]] = defaultdict(list)
     for label, name in meaning.items():
