@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
@@ -29,6 +30,15 @@ def breakdown(
     ] = None,
     unit: Annotated[str, typer.Option(help="posts, texts (each distinct text once) or authors (each once).")] = "posts",
     langs: Annotated[str | None, typer.Option(help="Only these languages, such as en,de.")] = None,
+    since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only posts from this day on.")] = None,
+    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only posts up to this day.")] = None,
+    contains: Annotated[str | None, typer.Option(help="Only posts whose text holds this, in any case.")] = None,
+    min_confidence: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Only posts whose label has at least this probability.")
+    ] = None,
+    max_confidence: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Only posts whose label has at most this probability.")
+    ] = None,
     where: Annotated[str | None, typer.Option(help="Only posts for which this SQL condition holds.")] = None,
     originals_only: Annotated[bool, typer.Option("--originals-only", help="Leave reposts out.")] = False,
     exclude_authors: Annotated[
@@ -71,6 +81,11 @@ def breakdown(
         unit=cast("Unit", unit),
         zone=tz,
         langs=_parts(langs or ""),
+        since=since.date() if since else None,
+        until=until.date() if until else None,
+        contains=contains,
+        least=min_confidence,
+        most=max_confidence,
         where=where,
         originals_only=originals_only,
         exclude_authors=_authors(exclude_authors) if exclude_authors else (),

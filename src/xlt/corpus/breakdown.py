@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from xlt.corpus import duck
-from xlt.corpus.dimensions import UTC, Cell, Dimension, dimension, filled, shown
+from xlt.corpus.dimensions import Cell, Dimension, dimension, filled, shown
+from xlt.corpus.filters import Filter, conditions
+from xlt.corpus.filters import check as check_filter
 from xlt.corpus.labelled import Labelled
 from xlt.corpus.shares import Groups, Row, counted, fold, groups_of, pooled, top_share
 from xlt.corpus.tally import Tally
 from xlt.errors import UsageError
-from xlt.languages import canonical
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -21,16 +22,11 @@ Unit = Literal["posts", "texts", "authors"]
 
 
 @dataclass(frozen=True)
-class Question:
+class Question(Filter):
     """What a breakdown is asked for."""
 
     by: tuple[str, ...] = ("lang",)
     unit: Unit = "posts"
-    zone: str = UTC
-    langs: tuple[str, ...] = ()
-    where: str | None = None
-    originals_only: bool = False
-    exclude_authors: tuple[str, ...] = ()
     author_cap: int | None = None
     """Posts that count per author; which ones is drawn by a hash of the post, so it is the same every time."""
     bootstrap: int = 0
@@ -93,15 +89,9 @@ def _check(con: DuckDBPyConnection, source: Labelled, question: Question) -> Non
             raise UsageError(f"{option} needs a column with the author; name it with --author-column.")
     if question.bootstrap and question.unit == "texts":
         raise UsageError("--bootstrap draws authors, and one text can have many: use --unit posts or --unit authors.")
-    if question.originals_only and columns.repost is None:
-        raise UsageError("--originals-only needs a column that says what a post repeats, or a column with the text.")
     if question.unit == "texts" and columns.text is None:
         raise UsageError("--unit texts needs a column with the text; name it with --text-column.")
-    if question.langs and columns.lang is None:
-        raise UsageError("--langs needs a column with the language; name it with --lang-column.")
-    known = con.execute("SELECT count(*) FROM pg_timezone_names() WHERE name = ?", [question.zone]).fetchone()
-    if not (known and known[0]):
-        raise UsageError(f"--tz {question.zone}: there is no such time zone; write one such as UTC or Europe/Berlin.")
+    check_filter(con, columns, question)
 
 
 def _selected(source: Labelled, question: Question, dimensions: Sequence[Dimension]) -> tuple[str, dict[str, Any]]:
@@ -109,9 +99,9 @@ def _selected(source: Labelled, question: Question, dimensions: Sequence[Dimensi
     columns = source.columns
     keys = "".join(f"{each.sql} AS k{position}, " for position, each in enumerate(dimensions))
     author = columns.author or "NULL"
-    conditions, params = _conditions(source, question)
+    where, params = _where(source, question)
     text = f"{columns.text or 'NULL'} AS text, " if question.unit == "texts" else ""
-    query = f"SELECT {keys}{author} AS author, {text}{columns.label} AS label FROM {source.relation}{conditions}"
+    query = f"SELECT {keys}{author} AS author, {text}{columns.label} AS label FROM {source.relation}{where}"
     if question.author_cap is not None:
         # Posts without a known author are not capped: nobody knows whose they are.
         query += (
@@ -121,23 +111,9 @@ def _selected(source: Labelled, question: Question, dimensions: Sequence[Dimensi
     return query, params
 
 
-def _conditions(source: Labelled, question: Question) -> tuple[str, dict[str, Any]]:
-    columns = source.columns
-    conditions: list[str] = []
-    params: dict[str, Any] = {}
-    if question.langs:
-        conditions.append(f"{columns.lang} IN (SELECT unnest($langs::VARCHAR[]))")
-        params["langs"] = [canonical(lang) for lang in question.langs]
-    if question.originals_only:
-        conditions.append(f"NOT {columns.repost}")
-    if question.exclude_authors:
-        conditions.append(
-            f"({columns.author} IS NULL OR {columns.author} NOT IN (SELECT unnest($excluded::VARCHAR[])))"
-        )
-        params["excluded"] = list(question.exclude_authors)
-    if question.where:
-        conditions.append(f"({question.where}\n)")
-    return (" WHERE " + " AND ".join(conditions) if conditions else ""), params
+def _where(source: Labelled, question: Question) -> tuple[str, dict[str, Any]]:
+    found, params = conditions(source.columns, question)
+    return (" WHERE " + " AND ".join(found) if found else ""), params
 
 
 def _answer(
@@ -273,9 +249,9 @@ def _without_label(
 
     if question.author_cap is not None or source.posts is None:
         return None
-    conditions, params = _conditions(source, question)
+    where, params = _where(source, question)
     try:
-        row = con.execute(f"SELECT count(*) FROM {source.posts}{conditions}", params).fetchone()
+        row = con.execute(f"SELECT count(*) FROM {source.posts}{where}", params).fetchone()
     except duckdb.BinderException:
         # The condition is about the predictions themselves.
         return None

@@ -33,6 +33,10 @@ class Columns:
     """What tells an author's posts apart, for `--author-cap`."""
     text: str | None = None
     """What two posts of one text share."""
+    body: str | None = None
+    """The text itself."""
+    confidence: str | None = None
+    """The probability of the label."""
     lang: str | None = None
     author: str | None = None
     created_at: str | None = None
@@ -72,15 +76,19 @@ def dimension(name: str, columns: Columns, zone: str) -> Dimension:
     if folded in PERIODS:
         if columns.created_at is None:
             raise UsageError(f"--by {folded} needs a column with the date; name it with --date-column.")
-        local = columns.created_at
-        if zone != UTC:
-            local = f"timezone({duck.text(zone)}, timezone('UTC', {local}))"
-        return Dimension(folded, f"date_trunc('{folded}', {local})::DATE", folded)
+        return Dimension(folded, f"date_trunc('{folded}', {local_time(columns, zone)})::DATE", folded)
     known = {each.casefold(): (each, sql) for each, sql in reversed(columns.named)}
     if folded not in known:
         names = ["lang", *PERIODS, *(each for each, _ in columns.named if each not in ("lang", "language"))]
         raise UsageError(f"--by {name}: there is no such column; there are {', '.join(dict.fromkeys(names))}.")
     return Dimension(known[folded][0], f"{known[folded][1]}::VARCHAR")
+
+
+def local_time(columns: Columns, zone: str) -> str:
+    """SQL of a post's time as clocks in `zone` show it."""
+    if zone == UTC:
+        return str(columns.created_at)
+    return f"timezone({duck.text(zone)}, timezone('UTC', {columns.created_at}))"
 
 
 def shown(value: Any, dimension: Dimension) -> Key:
@@ -97,6 +105,15 @@ def _period_name(start: date, period: Period) -> str:
         year, week, _ = start.isocalendar()
         return f"{year:04d}-W{week:02d}"
     return start.isoformat()[: {"day": 10, "month": 7, "year": 4}[period]]
+
+
+def value_of(key: Key, dimension: Dimension) -> Any:
+    """What SQL gives for a key that `shown` made."""
+    if key is None or dimension.period is None:
+        return key
+    if dimension.period == "week":
+        return date.fromisocalendar(int(key[:4]), int(key[6:]), 1)
+    return date.fromisoformat(key + {"day": "", "month": "-01", "year": "-01-01"}[dimension.period])
 
 
 def filled(dimensions: Sequence[Dimension], keys: Sequence[Cell]) -> tuple[list[Cell], bool]:

@@ -97,19 +97,45 @@ def define_labelled(con: DuckDBPyConnection, runs: Sequence[Run]) -> None:
 def from_corpus(con: DuckDBPyConnection, runs: Sequence[Run]) -> Labelled:
     """The tweets of an open corpus with the predictions of these runs."""
     define_labelled(con, runs)
-    named = [("run", "run"), ("tag", "lang_tag"), ("detected", "lang")]
-    columns = Columns(
+    columns = corpus_columns(runs)
+    posts = "(SELECT *, coalesce(lang, lang_tag, 'und') AS language FROM tweets)"
+    return Labelled("labelled", columns, tuple(runs), posts)
+
+
+def corpus_columns(runs: Sequence[Run]) -> Columns:
+    """Where a corpus keeps what a breakdown of these runs asks for."""
+    # A run that does not say what its model was tuned on has seen and not seen nothing.
+    known = " ".join(
+        f"WHEN run = {duck.text(run.id)} THEN CASE WHEN language = 'und' THEN NULL WHEN language IN "
+        f"({', '.join(duck.text(lang) for lang in run.seen)}) THEN 'seen' ELSE 'unseen' END"
+        for run in runs
+        if run.seen
+    )
+    seen = f"(CASE {known} END)" if known else "NULL"
+    named = [("run", "run"), ("tag", "lang_tag"), ("detected", "lang"), ("seen", seen)]
+    return Columns(
         label="label",
         text="text_key",
         order="id",
+        body="text",
+        confidence="confidence",
         lang="language",
         author="author",
         created_at="created_at",
         repost="(retweet_of IS NOT NULL)",
         named=(*named, *((name, name) for name in _OF_TWEETS)),
     )
-    posts = "(SELECT *, coalesce(lang, lang_tag, 'und') AS language FROM tweets)"
-    return Labelled("labelled", columns, tuple(runs), posts)
+
+
+def define_posts(con: DuckDBPyConnection, run: str | None) -> None:
+    """Create the temporary view `posts`: every post, labelled or not, with `number` (its row in the file), `language`,
+    and the run's `run`, `label`, `confidence` and `p`, null where it has none."""
+    wanted = "NULL" if run is None else duck.text(run)
+    con.execute(
+        "CREATE OR REPLACE TEMP VIEW posts AS SELECT t.rowid AS number, t.*, coalesce(t.lang, t.lang_tag, 'und') AS "
+        "language, p.run, p.label, p.confidence, p.p FROM tweets t LEFT JOIN (SELECT * FROM predictions WHERE run = "
+        f"{wanted}) p ON p.text_key = t.text_key"
+    )
 
 
 def authors_as_kept(con: DuckDBPyConnection, workspace: Path, authors: Sequence[str]) -> tuple[str, ...]:
@@ -160,6 +186,8 @@ def from_files(con: DuckDBPyConnection, files: Sequence[Path], given: FileColumn
         text=f"md5_number({duck.quote(text)}::VARCHAR)" if text else None,
         order=duck.quote(text) if text else duck.quote(label),
         lang=language_sql(duck.quote(lang)) if lang else None,
+        body=f"{duck.quote(text)}::VARCHAR" if text else None,
+        confidence=next((f"TRY_CAST({duck.quote(name)} AS FLOAT)" for name in names if name == "confidence"), None),
         author=f"nullif({duck.quote(author)}::VARCHAR, '')" if author else None,
         created_at=_moment(duck.quote(created)) if created else None,
         repost=_repeats(repost, text),
