@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from xlt.backends.base import Availability, BackendName, Precision, Scorer
+from xlt.backends.training import Course, Trainer
 from xlt.cards.files import ModelFiles
 
 
 class MlxBackend:
-    """`Backend` over mlx and mlx-lm; see `xlt.backends.base`."""
+    """`Backend` and `TrainingBackend` over mlx and mlx-lm; see `xlt.backends.base`."""
 
     name: BackendName = "mlx"
 
@@ -29,6 +30,13 @@ class MlxBackend:
         from xlt.backends.mlx.load import load
 
         return load(files, device=device, precision=precision)
+
+    def trainer(self, files: ModelFiles, course: Course, *, device: str = "auto", threads: int = 0) -> Trainer:
+        """Load a base for training, its updates all zero. Raises XltError as `load` does."""
+        del threads
+        from xlt.backends.mlx.load import load_trainer
+
+        return load_trainer(files, course, device=device)
 
 
 BACKEND = MlxBackend()

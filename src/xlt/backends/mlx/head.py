@@ -17,7 +17,7 @@ _HEADS = ("lm_head", "embed_out", "output")
 
 
 class LabelRows:
-    """Logits of the labels after the last token of each text, in float32."""
+    """Logits of the labels after the last token of each text, in float32; of the whole vocabulary when told so."""
 
     def __init__(self, layer: Any) -> None:
         """`layer`: the embedding (tied) or linear layer whose rows are the vocabulary's."""
@@ -26,11 +26,18 @@ class LabelRows:
         self._bias: mx.array | None = None
         self.last: mx.array | None = None
         """(texts,) position of each text's last token."""
+        self.whole = False
+        """Give the logits of the whole vocabulary instead, as training wants them."""
 
     @property
     def count(self) -> int:
         """How many labels are chosen."""
         return 0 if self._rows is None else len(self._rows)
+
+    @property
+    def width(self) -> int:
+        """How many logits a text gets."""
+        return int(self._layer.weight.shape[0]) if self.whole else self.count
 
     def choose(self, labels: Sequence[int]) -> None:
         """Take the rows of these token ids out of the head, unquantised."""
@@ -45,11 +52,15 @@ class LabelRows:
         self._layer = self._rows = self._bias = self.last = None
 
     def __call__(self, hidden: mx.array) -> mx.array:
-        """From hidden states (texts, tokens, width) to logits (texts, labels)."""
+        """From hidden states (texts, tokens, width) to logits (texts, labels or vocabulary)."""
         assert self._rows is not None
         assert self.last is not None
-        final = hidden[mx.arange(len(hidden)), self.last].astype(mx.float32)
-        logits = final @ self._rows.T
+        final = hidden[mx.arange(len(hidden)), self.last]
+        if self.whole:
+            tied = isinstance(self._layer, nn.Embedding | nn.QuantizedEmbedding)
+            every: mx.array = self._layer.as_linear(final) if tied else self._layer(final)
+            return every.astype(mx.float32)
+        logits = final.astype(mx.float32) @ self._rows.T
         return logits if self._bias is None else logits + self._bias
 
 

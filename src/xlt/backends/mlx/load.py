@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from xlt.backends.base import Device, Loaded, Precision, Scorer
+from xlt.backends.base import Device, Loaded, Precision
 from xlt.backends.common import check_memory, read_config, read_headers, weight_files
 from xlt.backends.mlx import device as devices
 from xlt.backends.mlx.config import completed, max_tokens, shape_of
+from xlt.backends.training import Course
 from xlt.cards.files import ModelFiles
 from xlt.cards.safetensors_header import Tensor
 from xlt.errors import UsageError, XltError
 
+if TYPE_CHECKING:
+    from xlt.backends.mlx.score import MlxScorer
+    from xlt.backends.mlx.train import MlxTrainer
+
 _BYTES: dict[Precision, int] = {"fp32": 4, "bf16": 2, "fp16": 2}
 
 
-def load(files: ModelFiles, *, device: str, precision: Precision) -> Scorer:
+def load(files: ModelFiles, *, device: str, precision: Precision) -> MlxScorer:
     """A scorer over the model; see `xlt.backends.base.Backend.load`."""
     if precision == "nf4":
         raise UsageError(
@@ -29,6 +34,25 @@ def load(files: ModelFiles, *, device: str, precision: Precision) -> Scorer:
     chosen: Precision = place.precisions[0] if precision == "auto" else precision
     model, config = _from_gguf(files, place, chosen) if files.format == "gguf" else _from_folder(files, place, chosen)
     return _scorer(model, config, files, place, chosen)
+
+
+def load_trainer(files: ModelFiles, course: Course, *, device: str) -> MlxTrainer:
+    """A trainer over a base, its updates all zero. Raises XltError in one sentence when it can't be trained."""
+    if files.adapter is not None:
+        raise XltError(f"Model {files.name!r} is an adapter: merge it first (xlt models merge), or tune its base.")
+    if files.format == "gguf":
+        raise XltError(f"Model {files.name!r} is a GGUF file, which holds no weights to train on: use its base.")
+    if course.precision == "fp16":
+        raise UsageError("fp16 gradients underflow; train in bf16 or fp32.")
+    scorer = load(files, device=device, precision=course.precision)
+    from xlt.backends.mlx.lora import Masks, put_on, recompute
+    from xlt.backends.mlx.train import MlxTrainer
+
+    masks = Masks(course.lora.dropout)
+    layers = put_on(scorer.model, course.lora, masks, files.name)
+    if course.checkpointing:
+        recompute(scorer.model, masks)
+    return MlxTrainer(scorer, layers, masks, course)
 
 
 def _from_folder(files: ModelFiles, device: Device, precision: Precision) -> tuple[Any, dict[str, Any]]:
@@ -65,7 +89,7 @@ def bytes_needed(tensors: dict[str, Tensor], precision: Precision) -> int:
     return sum(sizes) + max(sizes, default=0)
 
 
-def _scorer(model: Any, config: dict[str, Any], files: ModelFiles, device: Device, precision: Precision) -> Scorer:
+def _scorer(model: Any, config: dict[str, Any], files: ModelFiles, device: Device, precision: Precision) -> MlxScorer:
     from mlx.utils import tree_flatten
     from mlx_lm.utils import get_total_parameters
 

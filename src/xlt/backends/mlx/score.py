@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import mlx.core as mx
@@ -65,18 +66,21 @@ class MlxScorer:
     def __init__(self, model: Any, loaded: Loaded, name: str, vocabulary: int, shape: Shape) -> None:
         """`vocabulary` is the number of rows of the embedding. Raises XltError for a model that is no transformer."""
         self.loaded = loaded
-        self._shape = shape
+        self.shape = shape
         self._name = name
         self._vocabulary = vocabulary
         self._windows = windows(model, name)
-        self._head: LabelRows = take_over_head(model, name)
-        self._model: Any = model
+        self.depth = len(self._windows)
+        self.head: LabelRows = take_over_head(model, name)
+        self.model: Any = model
         self._prefix: list[KeysValues] | None = None
+        self.setting = "--batch-tokens"
+        """What a user lowers when the memory is too small."""
 
     def prepare(self, prompt: Prompt) -> None:
         """Run the prefix once and keep its keys and values. Must be called before `score`."""
-        self._check_ids([prompt.prefix, prompt.labels])
-        self._head.choose(prompt.labels)
+        self.check_ids([prompt.prefix, prompt.labels])
+        self.head.choose(prompt.labels)
         self._prefix = None
         if not prompt.prefix:
             return
@@ -87,18 +91,13 @@ class MlxScorer:
 
     def score(self, suffixes: Sequence[Sequence[int]]) -> Logits:
         """Logits of shape (len(suffixes), labels), float32, for the token after each suffix."""
-        if not self._head.count:
+        if not self.head.count:
             raise RuntimeError("prepare() must be called before score()")
-        self._check_ids(suffixes)
+        self.check_ids(suffixes)
         self._check_memory(suffixes)
-        try:
+        with memory_errors(self._too_big(suffixes)):
             logits, _ = self._run(suffixes)
             mx.eval(logits)
-        except (RuntimeError, MemoryError) as error:
-            if isinstance(error, MemoryError) or "alloc" in str(error).lower() or "memory" in str(error).lower():
-                mx.clear_cache()
-                raise _too_big(suffixes) from None
-            raise
         return np.array(logits)
 
     def peak_memory(self) -> int:
@@ -107,39 +106,36 @@ class MlxScorer:
 
     def close(self) -> None:
         """Free the memory. The scorer can't be used afterwards."""
-        self._model = None
+        self.model = None
         self._prefix = None
-        self._head.forget()
+        self.head.forget()
         mx.clear_cache()
 
-    def _run(self, texts: Sequence[Sequence[int]]) -> tuple[mx.array, list[SharedPrefix]]:
-        """Lazy logits (texts, labels) float32 after each text, behind the prefix if there is one, and the caches."""
-        lengths = np.array([len(text) for text in texts])
-        tokens = np.zeros((len(texts), int(lengths.max())), np.int32)
-        tokens[np.arange(tokens.shape[1]) < lengths[:, None]] = np.concatenate([np.asarray(text) for text in texts])
-        prefix: Sequence[KeysValues | None] = self._prefix or [None] * len(self._windows)
-        caches = [SharedPrefix(part, window) for part, window in zip(prefix, self._windows, strict=True)]
-        self._head.last = mx.array(lengths - 1)
+    def forward(
+        self, tokens: mx.array, last: mx.array, prefix: Sequence[KeysValues] | None
+    ) -> tuple[mx.array, list[SharedPrefix]]:
+        """Lazy logits (texts, labels) float32 and the caches, for padded texts (texts, tokens) behind a prefix.
+
+        `last`: (texts,) the position of each text's last token.
+        """
+        before: Sequence[KeysValues | None] = prefix or [None] * len(self._windows)
+        caches = [SharedPrefix(part, window) for part, window in zip(before, self._windows, strict=True)]
+        self.head.last = last
         # The model's own outer call, so that whatever it does to its logits (scaling, capping) is done to these.
         try:
-            logits = self._model(mx.array(tokens), cache=caches)
+            logits = self.model(tokens, cache=caches)
         except (AttributeError, TypeError, NotImplementedError, LookupError, ValueError) as error:
             raise unsupported(self._name, str(error)) from None
-        if logits.shape != (len(texts), self._head.count):
+        if logits.shape != (len(tokens), self.head.width):
             raise unsupported(self._name, f"its output has the shape {logits.shape}")
         return logits.astype(mx.float32), caches
 
-    def _check_memory(self, texts: Sequence[Sequence[int]]) -> None:
-        # On a CPU MLX does not notice that it got no memory: the process would die without a word.
-        if self.loaded.device != "cpu":
-            return
-        prefix = self._prefix[0][0].shape[2] if self._prefix else 0
-        numbers = self._shape.numbers(len(texts), max(map(len, texts)), prefix)
-        needed = numbers * _ITEM[self.loaded.precision] - int(mx.get_cache_memory())
-        if needed > _CHECKED_FROM and needed > free_memory():
-            raise _too_big(texts)
+    def _run(self, texts: Sequence[Sequence[int]]) -> tuple[mx.array, list[SharedPrefix]]:
+        """Lazy logits after each text, behind the prefix if there is one, and the caches."""
+        return self.forward(*padded(texts), self._prefix)
 
-    def _check_ids(self, texts: Sequence[Sequence[int]]) -> None:
+    def check_ids(self, texts: Sequence[Sequence[int]]) -> None:
+        """Raise XltError for a token that the model does not have."""
         # MLX reads whatever lies behind the last row without an error.
         largest = max((max(text, default=0) for text in texts), default=0)
         if largest >= self._vocabulary:
@@ -147,6 +143,25 @@ class MlxScorer:
                 f"Token {largest} is not among the {self._vocabulary} that model {self._name!r} knows; "
                 "its tokenizer belongs to another model: download or copy it again."
             )
+
+    def _check_memory(self, texts: Sequence[Sequence[int]]) -> None:
+        prefix = self._prefix[0][0].shape[2] if self._prefix else 0
+        if lacks(self.shape.numbers(len(texts), max(map(len, texts)), prefix), self.loaded):
+            raise self._too_big(texts)
+
+    def _too_big(self, texts: Sequence[Sequence[int]]) -> XltError:
+        return XltError(
+            f"The memory is too small for a batch of {len(texts)} texts of up to {max(map(len, texts))} tokens; lower "
+            f"{self.setting}."
+        )
+
+
+def padded(texts: Sequence[Sequence[int]], multiple: int = 1) -> tuple[mx.array, mx.array]:
+    """Texts as one right-padded array whose width is a multiple, and the position of each one's last token."""
+    lengths = np.array([len(text) for text in texts])
+    tokens = np.zeros((len(texts), -(-int(lengths.max()) // multiple) * multiple), np.int32)
+    tokens[np.arange(tokens.shape[1]) < lengths[:, None]] = np.concatenate([np.asarray(text) for text in texts])
+    return mx.array(tokens), mx.array(lengths - 1)
 
 
 def windows(model: Any, name: str) -> list[int | None]:
@@ -161,11 +176,27 @@ def windows(model: Any, name: str) -> list[int | None]:
     return [cache.max_size if isinstance(cache, RotatingKVCache) else None for cache in caches]
 
 
-def _too_big(texts: Sequence[Sequence[int]]) -> XltError:
-    return XltError(
-        f"The memory is too small for a batch of {len(texts)} texts of up to {max(map(len, texts))} tokens; lower "
-        "--batch-tokens."
-    )
+def lacks(numbers: int, loaded: Loaded) -> bool:
+    """Whether a pass that holds so many numbers is too much for what is free; only ever true on a CPU.
+
+    There MLX does not notice that it got no memory: the process would die without a word.
+    """
+    if loaded.device != "cpu":
+        return False
+    needed = numbers * _ITEM[loaded.precision] - int(mx.get_cache_memory())
+    return needed > _CHECKED_FROM and needed > free_memory()
+
+
+@contextmanager
+def memory_errors(said: XltError) -> Iterator[None]:
+    """Raise `said` in the place of what MLX raises when the memory runs out."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, MemoryError) or "alloc" in str(error).lower() or "memory" in str(error).lower():
+            mx.clear_cache()
+            raise said from None
+        raise
 
 
 def unsupported(name: str, reason: str) -> XltError:
