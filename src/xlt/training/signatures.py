@@ -79,8 +79,8 @@ def _read(path: Path) -> pa.Table:
         table = pq.read_table(path)
     except FileNotFoundError:
         raise XltError(
-            f"The model in {path.parent} keeps no signatures of its texts ({path.name}), so nobody can tell which texts "
-            "it knows."
+            f"The model in {path.parent} keeps no signatures of its texts ({path.name}), so which texts it knows "
+            "can't be told."
         ) from None
     except (OSError, pa.ArrowException) as error:
         raise XltError(f"{path} can't be read: {error}; copy the model again.") from None
