@@ -8,6 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from xlt.errors import XltError
+from xlt.processes import began
+
+# Seconds between the system's clock of processes and that of files.
+_CLOCKS_DIFFER = 2.0
 
 
 @contextmanager
@@ -32,6 +36,20 @@ def hold(path: Path, what: str, wait: bool = False) -> Iterator[None]:
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
+
+
+def holder_of(path: Path) -> int | None:
+    """The process that holds the lock file `path`; None when nobody does. Does not touch the lock itself.
+
+    A killed process leaves its id behind, which another process may bear by now: that one began later.
+    """
+    noted = path.with_suffix(".pid")
+    try:
+        pid = int(noted.read_text(encoding="utf-8"))
+        since = began(pid)
+        return pid if since is not None and since <= noted.stat().st_mtime + _CLOCKS_DIFFER else None
+    except (OSError, ValueError):
+        return None
 
 
 def _process(holder: Path) -> str:

@@ -6,10 +6,21 @@ from pathlib import Path
 
 
 def alive(pid: int) -> bool:
-    """Whether a process with this id runs."""
+    """Whether a process with this id runs. One that has ended and whose parent has not looked yet does not."""
+    return began(pid) is not None
+
+
+def began(pid: int) -> float | None:
+    """When the running process with this id began, in seconds of the epoch; None when there is none."""
     import psutil
 
-    return bool(psutil.pid_exists(pid))
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
+    except psutil.AccessDenied:
+        return 0.0
+    except psutil.Error:
+        return None
 
 
 def program_of(pid: int) -> str | None:

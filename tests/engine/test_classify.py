@@ -197,7 +197,7 @@ def test_parts_may_start_at_the_same_time(tiny_model: Path, tmp_path: Path) -> N
 def test_a_finished_run_keeps_its_record_and_no_text(tiny_model: Path, tmp_path: Path) -> None:
     source = write_tweets(tmp_path / "t.csv", 100)
     outcome = classify(make_job(tiny_model, source, tmp_path / "o.parquet", tmp_path / "w"), Quiet())
-    assert sorted(path.name for path in outcome.run.iterdir()) == ["rejects.jsonl", "run.json", "shards"]
+    assert sorted(path.name for path in outcome.run.iterdir()) == ["log.txt", "rejects.jsonl", "run.json", "shards"]
     record = json.loads((outcome.run / "run.json").read_text(encoding="utf-8"))
     assert record["complete"] is True
     assert record["batch_tokens"] == 512

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -63,6 +64,7 @@ def classify(
     plan: Annotated[
         bool, typer.Option("--plan", help="Print prompt, counts, time and memory; classify nothing.")
     ] = False,
+    format: Annotated[Literal["table", "json"], typer.Option(help="How --plan prints.")] = "table",
     workspace: Annotated[Path, typer.Option(help="The folder that holds runs/ and models/.")] = Path(),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No narration on stderr.")] = False,
 ) -> None:
@@ -76,6 +78,7 @@ def classify(
     """
     from xlt.cards.registry import DEFAULT_NOTE
     from xlt.cli.corpora import merge_waiting
+    from xlt.cli.formats import print_json
     from xlt.cli.narrate import Narrator
     from xlt.cli.request import Request, build
 
@@ -98,6 +101,7 @@ def classify(
         batch_tokens=batch_tokens,
         shard=parse_shard(shard),
         workspace=workspace,
+        command=tuple(sys.argv[1:]),
     )
     if request.corpus and not plan:
         merge_waiting(request.corpus, quiet)
@@ -107,7 +111,11 @@ def classify(
         if plan:
             from xlt.engine.plan import make_plan
 
-            print_plan(make_plan(job, narrator), job)
+            found = make_plan(job, narrator)
+            if format == "json":
+                print_json({"model": job.model.name, "task": job.task.name, **asdict(found), "seconds": found.seconds})
+            else:
+                print_plan(found, job)
             return
         from xlt.engine.classify import classify as run
 

@@ -41,7 +41,14 @@ def demo(
     output = tweets.with_suffix(".labelled.parquet")
     with Narrator() as narrator:
         corpus = _import(tweets, folder, narrator)
-        request = Request(sources=(WORD,), model="xlt-mini", output=output, workspace=folder, backend=backend)
+        request = Request(
+            sources=(WORD,),
+            model="xlt-mini",
+            output=output,
+            workspace=folder,
+            backend=backend,
+            command=tuple(sys.argv[1:]),
+        )
         with build(request) as job:
             outcome = classify(job, narrator)
     texts = outcome.staged.distinct + outcome.staged.known

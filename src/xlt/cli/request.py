@@ -48,6 +48,8 @@ class Request:
     batch_tokens: int | None = None
     shard: tuple[int, int] | None = None
     workspace: Path = Path()
+    command: tuple[str, ...] = ()
+    """The arguments of `xlt` as they were typed."""
 
     @property
     def corpus(self) -> Path | None:
@@ -117,6 +119,7 @@ def _job(request: Request, spooled: Path | None) -> Job:
         threads=request.threads,
         batch_tokens=request.batch_tokens,
         shard=request.shard,
+        command=request.command,
     )
 
 

@@ -134,7 +134,7 @@ def stage(selection: Selection, folder: Path, normalise: Callable[[str], str], b
     known = [path for each in before for path in each.shards]
     with duck.job(scratch, MEMORY) as con:
         try:
-            query = f"SELECT text, raw FROM read_parquet({duck.text(copied)})"
+            query = f"SELECT text, raw, language FROM read_parquet({duck.text(copied)})"
             keys = f"SELECT key FROM {parquet(known)}" if known else None
             to_score, blocks = write_texts(con, query, folder, normalise, keys)
         except duckdb.Error as error:
@@ -165,7 +165,8 @@ def _copy_out(
     # By row number first: the texts themselves would not fit beside the keys.
     firsts = f"SELECT min(number) AS number FROM ({new}) WHERE text_key IS NOT NULL GROUP BY text_key"
     con.execute(
-        f"COPY (SELECT t.text_key::VARCHAR AS raw, t.text FROM tweets t SEMI JOIN ({firsts}) f ON t.rowid = f.number) "
+        f"COPY (SELECT t.text_key::VARCHAR AS raw, t.text, {LANGUAGE} AS language FROM tweets t "
+        f"SEMI JOIN ({firsts}) f ON t.rowid = f.number) "
         f"TO {duck.text(target)} (FORMAT parquet, COMPRESSION zstd)"
     )
     written = con.execute(f"SELECT count(*) FROM read_parquet({duck.text(target)})").fetchone()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.corpus import duck
+from xlt.corpus.dimensions import language_sql
 from xlt.corpus.readers import Readable, Reject, find_column, open_file, select_list, union
 from xlt.disk import write_text
 from xlt.errors import UsageError, XltError
@@ -90,8 +91,10 @@ def stage(selection: Selection, folder: Path, normalise: Callable[[str], str]) -
             raise _query_error(selection, error) from None
         try:
             text = duck.quote(text_column)
-            found = f"(SELECT DISTINCT {text} FROM read_parquet({duck.text(folder / ROWS)})) WHERE {text} IS NOT NULL"
-            distinct, blocks = write_texts(con, f"SELECT {text}, md5({text}) FROM {found}", folder, normalise)
+            language = f"min({language_sql(duck.quote(lang_column))})" if lang_column else "'und'"
+            source = f"read_parquet({duck.text(folder / ROWS)}) WHERE {text} IS NOT NULL GROUP BY {text}"
+            texts = f"SELECT {text}, md5({text}), {language} FROM {source}"
+            distinct, blocks = write_texts(con, texts, folder, normalise)
             empty = _without_text(con, text_column, folder)
         except duckdb.Error as error:
             raise duck.failed("The texts can't be prepared", error, "run the same command again") from None
@@ -214,19 +217,21 @@ def write_texts(
 ) -> tuple[int, int]:
     """Write JOIN and TEXTS: names of raw texts with the key of what they become, and distinct keys in blocks.
 
-    `texts` is a query that gives raw texts, each once, with a name; `known` one that gives keys that need no scoring.
-    A text of which nothing is left has no key. Returns how many texts are to be scored, and blocks.
+    `texts` is a query that gives raw texts, each once, with a name and a language (of any post that has it: for telling
+    how far a run is, no more); `known` one that gives keys that need no scoring. A text of which nothing is left has no
+    key. Returns how many texts are to be scored, and blocks.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     keyed = folder / "scratch" / "keyed.parquet"
-    schema = pa.schema({"raw": pa.string(), "key": pa.binary(16), "text": pa.string()})
+    schema = pa.schema({"raw": pa.string(), "key": pa.binary(16), "text": pa.string(), "language": pa.string()})
     result = con.execute(texts)
     with pq.ParquetWriter(keyed, schema, compression="zstd") as writer:
         while batch := result.fetchmany(_FETCH):
-            final = [normalise(raw) or None for raw, _ in batch]
-            columns = [[name for _, name in batch], [each and text_key(each) for each in final], final]
+            raws, names, languages = zip(*batch, strict=True)
+            final = [normalise(raw) or None for raw in raws]
+            columns = [names, [each and text_key(each) for each in final], final, languages]
             arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
     source = f"read_parquet({duck.text(keyed)})"
@@ -240,8 +245,8 @@ def write_texts(
     # The first eight bytes of the key, as `block_of` reads them.
     number = "('0x' || left(hex(key), 16))::UBIGINT"
     con.execute(
-        f"COPY (SELECT key, any_value(text) AS text, ({number} % {max(blocks, 1)})::INTEGER AS block FROM {fresh} "
-        f"GROUP BY key ORDER BY block, key) TO {duck.text(folder / TEXTS)} "
+        f"COPY (SELECT key, any_value(text) AS text, ({number} % {max(blocks, 1)})::INTEGER AS block, "
+        f"min(language) AS language FROM {fresh} GROUP BY key ORDER BY block, key) TO {duck.text(folder / TEXTS)} "
         f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384)"
     )
     return distinct, blocks

@@ -107,7 +107,7 @@ def _score_blocks(
         listener.progress(progress)
         if now - written >= _PROGRESS_SECONDS:
             written = now
-            write_json(run.path / "progress.json", asdict(progress))
+            write_json(run.progress_path(job.shard), asdict(progress))
 
     for block, keys, rendered in _encoded(folder, missing, classifier.renderer):
         scored = classifier.score_rendered(rendered, report)

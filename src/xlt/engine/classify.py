@@ -14,7 +14,8 @@ from xlt.corpus.stage import Staged, stage
 from xlt.engine.blocks import score_missing
 from xlt.engine.corpus import classify_corpus
 from xlt.engine.job import Job, Listener, Outcome
-from xlt.engine.run import RunFolder, open_run
+from xlt.engine.log import Logged
+from xlt.engine.run import RunFolder, command_of, open_run
 from xlt.engine.shards import finished, shard_path
 from xlt.errors import Interrupted, UsageError, XltError
 from xlt.locks import hold
@@ -28,14 +29,24 @@ def classify(job: Job, listener: Listener) -> Outcome:
         raise UsageError(f"--shard {job.shard[0]}/{job.shard[1]}: the first number must be 1 to {job.shard[1]}.")
     backend = backends.choose(job.backend)
     run = open_run(job, backend.name)
+    listener = Logged(listener, run.path)
     try:
         with hold(run.lock_path(job.shard), f"The run {run.path}"):
+            listener.begins()
+            if not job.shard:
+                # A run over a corpus may have been begun by another command, for other languages.
+                run.update(command=command_of(job))
             if job.selection.corpus is not None:
-                return classify_corpus(job, backend, run, job.selection.corpus, listener)
-            return _work(job, backend, run, listener)
+                outcome = classify_corpus(job, backend, run, job.selection.corpus, listener)
+            else:
+                outcome = _work(job, backend, run, listener)
+            listener.log(outcome.pending or f"Done: {outcome.scored:,} texts scored.")
+            return outcome
     except KeyboardInterrupt:
+        listener.log("Stopped.")
         raise Interrupted(f"Stopped. What was scored is in {run.path}; resume with the same command.") from None
-    except XltError:
+    except XltError as error:
+        listener.log(str(error))
         run.drop_if_empty()
         raise
 

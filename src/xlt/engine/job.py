@@ -32,6 +32,8 @@ class Job:
     """Suffix tokens per batch; None measures what is fastest here."""
     shard: tuple[int, int] | None = None
     """(k, N): work on every N-th block only, k from 1."""
+    command: tuple[str, ...] = ()
+    """The arguments of `xlt` that asked for this; kept in the run folder, so that it can be resumed from there."""
 
     @property
     def runs(self) -> Path:

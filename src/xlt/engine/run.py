@@ -58,6 +58,10 @@ class RunFolder:
         """The lock of the whole run or of one of its shards."""
         return self.path / (f"shard-{shard[0]}-of-{shard[1]}.lock" if shard else "run.lock")
 
+    def progress_path(self, shard: tuple[int, int] | None) -> Path:
+        """Where the process at work on the whole run or on one of its shards writes how far it is."""
+        return self.path / (f"progress-{shard[0]}-of-{shard[1]}.json" if shard else "progress.json")
+
     def drop_if_empty(self) -> None:
         """Remove the folder of a command that failed before it had staged anything; others may be at work in it."""
         locks = {path.name for path in self.path.glob("*.pid")}
@@ -69,8 +73,15 @@ class RunFolder:
         for name in (ROWS, JOIN, TEXTS):
             (self.path / name).unlink(missing_ok=True)
         shutil.rmtree(self.path / "scratch", ignore_errors=True)
-        for name in ("run.lock", "stage.lock", "budget.lock", "progress.json"):
+        for name in ("run.lock", "stage.lock", "budget.lock"):
             (self.path / name).unlink(missing_ok=True)
+        for path in self.path.glob("progress*.json"):
+            path.unlink(missing_ok=True)
+
+
+def command_of(job: Job) -> dict[str, Any]:
+    """How the same job is asked for again: the arguments of `xlt`, and the folder that their paths start from."""
+    return {"arguments": list(job.command), "folder": str(Path.cwd())}
 
 
 def identity(job: Job, backend: str) -> dict[str, Any]:
@@ -150,6 +161,7 @@ def open_run(job: Job, backend: str) -> RunFolder:
         "task": {"name": job.task.name, "version": job.task.version, "hash": job.task.hash, "labels": job.task.names},
         "output": str(job.output) if job.output else None,
         "complete": False,
+        "command": command_of(job),
     }
     write_json(path / "run.json", record)
     return RunFolder(path)

@@ -1,0 +1,145 @@
+"""Long work in a process of its own: begun, looked at, stopped. It outlives the process that began it.
+
+Neither fork nor multiprocessing: after torch was imported a fork hangs, and spawn fails under a full-screen program.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xlt.engine.follow import RunState
+from xlt.errors import XltError
+from xlt.processes import alive
+
+_KEPT = 20
+
+
+@dataclass
+class Started:
+    """A process of `xlt` that this one began."""
+
+    process: subprocess.Popen[bytes]
+    arguments: tuple[str, ...]
+    output: Path
+    """What it writes to stdout (data)."""
+    narration: Path
+    """What it writes to stderr."""
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+        return self.process.pid
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code (xlt.errors.Exit); None while it runs. Negative when a signal ended it."""
+        return self.process.poll()
+
+    def said(self) -> str:
+        """Its last line of narration: when it failed, the sentence that says why."""
+        lines = [line for line in _read(self.narration).splitlines() if line.strip()]
+        return lines[-1].removeprefix("xlt: ") if lines else ""
+
+    def printed(self) -> str:
+        """What it wrote to stdout so far."""
+        return _read(self.output)
+
+    def stop(self) -> None:
+        """Ask it to stop; what it has done is kept."""
+        if self.code is None:
+            stop(self.pid)
+
+
+def start(arguments: Sequence[str], workspace: Path, folder: Path | None = None) -> Started:
+    """Run `xlt ARGUMENTS` from `folder` (by default the current one). Raises XltError when it can't be begun."""
+    place = _place(workspace)
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{time.monotonic_ns() % 1_000_000:06d}"
+    output, narration = place / f"{name}.out", place / f"{name}.err"
+    try:
+        with output.open("wb") as out, narration.open("wb") as err:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "xlt", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd=folder,
+                env={**os.environ, "PYTHONUTF8": "1", "NO_COLOR": "1"},
+                # A Ctrl-C in this terminal, and its closing, are none of its business.
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise XltError(
+            f"xlt {' '.join(arguments[:1])} can't be begun: {(error.strerror or str(error)).lower()}."
+        ) from None
+    return Started(process, tuple(arguments), output, narration)
+
+
+def classify_corpus(
+    workspace: Path,
+    *,
+    model: str | None = None,
+    task: str | None = None,
+    langs: Sequence[str] = (),
+    where: str = "",
+    limit: int | None = None,
+) -> list[str]:
+    """The arguments of `xlt` that classify the workspace's corpus."""
+    arguments = ["classify", "corpus", "--workspace", str(workspace.resolve())]
+    options = {
+        "--model": model or "",
+        "--task": task or "",
+        "--langs": ",".join(langs),
+        "--where": where.strip(),
+        "--limit": "" if limit is None else str(limit),
+    }
+    for option, value in options.items():
+        # In one word, so that a value that begins with a hyphen is no option.
+        arguments += [f"{option}={value}"] if value else []
+    return arguments
+
+
+def resume(state: RunState, workspace: Path) -> Started:
+    """Go on with a run that stopped. Raises XltError."""
+    if not state.resumable:
+        raise XltError(f"The run {state.id} can't be gone on with from here; give its xlt classify command again.")
+    if not state.started_in.is_dir():
+        raise XltError(f"The run {state.id} was begun in {state.started_in}, which is gone; give its command again.")
+    return start(state.command, workspace, state.started_in)
+
+
+def stop(pid: int) -> None:
+    """Ask a process of `xlt` to stop, as Ctrl-C does; nothing happens when it has ended."""
+    if alive(pid):
+        try:
+            os.kill(pid, signal.SIGINT)
+        except ProcessLookupError:
+            return
+        except OSError as error:
+            raise XltError(f"Process {pid} can't be stopped: {(error.strerror or str(error)).lower()}.") from None
+
+
+def _place(workspace: Path) -> Path:
+    """Where output is kept, the newest few; the system's temporary folder when the workspace can't be written."""
+    place = workspace / ".xlt" / "output"
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for old in sorted(place.iterdir())[: -2 * _KEPT]:
+            old.unlink(missing_ok=True)
+        return place
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="xlt-output-"))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
