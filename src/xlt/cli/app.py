@@ -14,6 +14,7 @@ from xlt.cli import (
     demo,
     detect,
     doctor,
+    evaluate,
     export,
     forget,
     imports,
@@ -55,6 +56,7 @@ app.command("forget")(forget.forget)
 app.command("export")(export.export)
 app.command("detect")(detect.detect)
 app.command("breakdown")(breakdown.breakdown)
+app.command("evaluate")(evaluate.evaluate)
 app.command("query")(query.query)
 app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")

@@ -1,0 +1,95 @@
+"""Tables of scores for the terminal: one block per system, a line per language."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from xlt.languages import name
+
+if TYPE_CHECKING:
+    from xlt.study.evaluate import Table
+    from xlt.study.rows import Rows
+    from xlt.tasks.spec import Task
+
+NOTHING = "–"
+_TITLES = {
+    "labels": "Labels",
+    "confusion": "Confusion",
+    "pairs": "Pairs (B - A; p: exact McNemar, Holm over languages)",
+    "seen": "Seen against unseen, within each language",
+    "calibration": "Calibration",
+    "reliability": "Reliability",
+    "risk": "The most confident part (a share counted among confident predictions is biased)",
+    "errors": "Worst errors",
+}
+
+
+def print_tables(tables: dict[str, Table], rows: Rows, task: Task) -> None:
+    """Print every table that has rows, with a title where there are several."""
+    from xlt.cli.rows import print_table
+
+    first = True
+    for which, table in tables.items():
+        if not table.rows:
+            continue
+        if not first:
+            print()
+        first = False
+        if which == "scores":
+            _print_scores(table, rows, task)
+            continue
+        if len(tables) > 1:
+            print(_TITLES[which])
+        kept = [at for at, column in enumerate(table.columns) if column != "kind"]
+        print_table(
+            [table.columns[at].replace("_", " ") for at in kept],
+            [[_shown(row[at]) for at in kept] for row in table.rows],
+        )
+
+
+def _print_scores(table: Table, rows: Rows, task: Task) -> None:
+    from xlt.cli.rows import print_table
+
+    groups = list(dict.fromkeys(row[3] for row in table.rows))[1:]
+    of: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for row in table.rows:
+        cells = dict(zip(table.columns, row, strict=True))
+        of.setdefault((cells["model"], cells["slice"]), {})[cells["measure"]] = cells
+    for number, system in enumerate(rows.systems):
+        if number:
+            print()
+        print(f"{system.name}: {len(rows.gold):,} texts")
+        lines = []
+        for (model, where), found in of.items():
+            if model != system.name:
+                continue
+            main = found["labels"]
+            line = [_language(where, main["kind"], system.seen), main["n"], _with(main, "accuracy")]
+            line += [_with(main, "macro_f1"), *(_shown(main[each]) for each in ("weighted_f1", "kappa"))]
+            line += [_shown(main["commonest_accuracy"]), _shown(main["same_mix_accuracy"])]
+            line += [_with(found[group], "macro_f1") for group in groups]
+            lines.append(line)
+        columns = ["language", "n", "accuracy", "macro-F1", "weighted F1", "kappa", "commonest", "same mix"]
+        print_table([*columns, *(f"{group} F1" for group in groups)], lines)
+
+
+def _language(where: str, kind: str, seen: Sequence[str] | None) -> str:
+    if kind != "language":
+        return where
+    return name(where) + (" (unseen)" if seen is not None and where not in seen else "")
+
+
+def _with(cells: dict[str, Any], score: str) -> str:
+    """A score and its interval."""
+    low, high = cells[f"{score}_low"], cells[f"{score}_high"]
+    value = _shown(cells[score])
+    return value if low is None else f"{value} ({_shown(low)}-{_shown(high)})"
+
+
+def _shown(value: Any) -> Any:
+    if value is None:
+        return NOTHING
+    if isinstance(value, float):
+        return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
+    return value

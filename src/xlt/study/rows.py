@@ -1,0 +1,215 @@
+"""Gold rows and what classifiers said of them: the same whether they come from files, models or a corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from xlt.corpus import gate
+from xlt.corpus.columns import Cells, Source, opened
+from xlt.corpus.gold import gold_of, predictions_of
+from xlt.corpus.importing.gold import spellings
+from xlt.corpus.labelled import Run
+from xlt.corpus.stage import LANG_COLUMNS, TEXT_COLUMNS
+from xlt.errors import UsageError, XltError
+from xlt.science.labels import Matched, match
+from xlt.science.metrics import Floats, Ints
+from xlt.tasks.spec import Task
+
+GOLD_COLUMNS = ("label", "gold", "gold_label")
+
+
+@dataclass(frozen=True)
+class System:
+    """One classifier's answers, a row for each gold row."""
+
+    name: str
+    predicted: Matched
+    probabilities: Floats | None = None
+    """(n, labels); NaN in rows without; None where the classifier gave none."""
+    seen: tuple[str, ...] | None = None
+    """Languages that it was tuned on; None where nobody said."""
+    overlaps: Ints | None = None
+    """Positions of rows whose text is nearly one of those that it was tuned on; None where nobody knows."""
+    temperature: float | None = None
+    """The one that its card holds."""
+
+    @property
+    def codes(self) -> Ints:
+        """Predicted labels as indices; -1 for a failure."""
+        return self.predicted.codes
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Texts with a gold label."""
+
+    gold: Ints
+    langs: tuple[str, ...]
+    texts: tuple[str, ...] | None
+    systems: tuple[System, ...]
+    notes: tuple[str, ...] = ()
+    """What must be said about the labels."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of gold files, as named on the command line; None: found by name."""
+
+    label: str | None = None
+    text: str | None = None
+    lang: str | None = None
+    encoding: str = "utf-8"
+
+
+def from_files(
+    files: Sequence[Path],
+    predicted: Mapping[str, str],
+    task: Task,
+    columns: Columns,
+    *,
+    strict: bool = False,
+    seen: Mapping[str, tuple[str, ...]] | None = None,
+) -> Rows:
+    """Rows of files that hold gold and predictions. `predicted` maps each system's name to its column.
+
+    Raises UsageError, XltError.
+    """
+    with opened(files, columns.encoding) as source:
+        text = source.find(columns.text, TEXT_COLUMNS, "--text-column")
+        gold_column = source.need(columns.label, GOLD_COLUMNS, "--label-column", "gold labels")
+        chosen = {
+            name: source.need(column, (), "--pred-column", "the predictions") for name, column in predicted.items()
+        }
+        scores = {name: _score_columns(source, task, column) for name, column in chosen.items()}
+        wanted = [gold_column, *chosen.values(), *(each for found in scores.values() for each in found)]
+        cells = source.cells(wanted + ([text] if text else []))
+        langs = source.languages(source.find(columns.lang, LANG_COLUMNS, "--lang-column"))
+    systems = [
+        System(
+            name,
+            match(cells[column], task.names, spellings(task), strict),
+            _numbers([cells[each] for each in scores[name]]) if scores[name] else None,
+            (seen or {}).get(name),
+        )
+        for name, column in chosen.items()
+    ]
+    texts = [each or "" for each in cells[text]] if text else None
+    gold = match(cells[gold_column], task.names, spellings(task), strict)
+    return labelled(gold, langs, texts, systems, str(files[0]), task)
+
+
+def labelled(
+    gold: Matched, langs: Sequence[str], texts: Sequence[str] | None, systems: Sequence[System], where: str, task: Task
+) -> Rows:
+    """The rows that have a gold label, with sentences about what was folded, failed or missing. Raises XltError."""
+    kept = np.flatnonzero(gold.codes >= 0)
+    if not len(kept):
+        found = ", ".join(sorted(gold.unknown)[:8]) or "nothing"
+        raise XltError(
+            f"{where} has no gold label of the task {task.name} ({', '.join(task.names)}), but {found}; name the task "
+            "with --task, or the column with --label-column."
+        )
+    notes = []
+    if gold.missing:
+        notes.append(f"{gold.missing:,} rows without a gold label are left out.")
+    if gold.unknown:
+        notes.append(f"Gold: no label of the task, left out: {_listed(gold.unknown)}.")
+    if gold.folded:
+        notes.append(f"Gold: taken for labels though spelt otherwise: {_listed(gold.folded)}.")
+    for system in systems:
+        answers = system.predicted
+        if answers.folded:
+            notes.append(f"{system.name}: taken for labels though spelt otherwise: {_listed(answers.folded)}.")
+        if answers.unknown:
+            notes.append(f"{system.name}: no label of the task, counted as errors: {_listed(answers.unknown)}.")
+        if answers.missing:
+            notes.append(f"{system.name}: {answers.missing:,} predictions are missing and count as errors.")
+    return Rows(
+        gold.codes[kept],
+        tuple(langs[int(row)] for row in kept),
+        tuple(texts[int(row)] for row in kept) if texts is not None else None,
+        tuple(_kept(system, kept) for system in systems),
+        tuple(notes),
+    )
+
+
+def from_corpus(corpus: Path, runs: Sequence[Run], task: Task) -> Rows:
+    """The gold of a corpus against runs; gold drawn for training or for choosing a model is not scored.
+
+    Raises XltError where there is none.
+    """
+    with gate.opened(corpus) as con:
+        gold = gold_of(con, task.name, (None, "estimate"))
+        others = len(gold_of(con, task.name, ("train", "dev")).rows)
+        if not gold.rows:
+            raise XltError(
+                f"The corpus {corpus} has no gold of the task {task.name}; bring some with xlt import FILE --labels "
+                "COLUMN."
+            )
+        keys = [row.key for row in gold.rows]
+        found = {run.id: predictions_of(con, run.id, keys) for run in runs}
+    systems = []
+    for run in runs:
+        answers = found[run.id]
+        order = [run.labels.index(name) if name in run.labels else None for name in task.names]
+        nothing = [float("nan")] * len(order)
+        given: Cells = [answers[key][0] if key in answers else None for key in keys]
+        chances = [
+            [answers[key][1][at] if at is not None else 0.0 for at in order] if key in answers else nothing
+            for key in keys
+        ]
+        systems.append(System(run.id, match(given, task.names, {}), np.array(chances), run.seen))
+    rows = labelled(
+        match([row.label for row in gold.rows], task.names, {}),
+        [row.lang for row in gold.rows],
+        [row.text for row in gold.rows],
+        systems,
+        str(corpus),
+        task,
+    )
+    notes = [*rows.notes]
+    if gold.split:
+        notes.append(f"{gold.split:,} texts are left out: their coders are split and nobody has settled them.")
+    if others:
+        notes.append(f"{others:,} texts drawn for training or for choosing a model are not scored.")
+    return Rows(rows.gold, rows.langs, rows.texts, rows.systems, tuple(notes))
+
+
+def _kept(system: System, rows: Ints) -> System:
+    predicted = system.predicted
+    place = {int(row): at for at, row in enumerate(rows)}
+    overlaps = system.overlaps
+    return System(
+        system.name,
+        Matched(predicted.codes[rows], predicted.missing, predicted.folded, predicted.unknown),
+        None if system.probabilities is None else system.probabilities[rows],
+        system.seen,
+        None if overlaps is None else np.array([place[int(row)] for row in overlaps if int(row) in place], np.int64),
+        system.temperature,
+    )
+
+
+def _score_columns(source: Source, task: Task, predicted: str) -> list[str]:
+    """The probability columns that `xlt classify` wrote beside its predictions; none for another column."""
+    if not predicted.startswith("predicted"):
+        return []
+    suffix = predicted.removeprefix("predicted")
+    names = [task.column(label) + suffix for label in task.names]
+    return names if all(name in source.names for name in names) else []
+
+
+def _numbers(columns: Sequence[Cells]) -> Floats:
+    try:
+        return np.array([[float(cell) if cell else np.nan for cell in column] for column in columns]).T
+    except ValueError as error:
+        raise UsageError(f"A column of probabilities holds what is no number: {error}.") from None
+
+
+def _listed(counts: Mapping[str, int], most: int = 6) -> str:
+    ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    parts = [f"{spelt!r} ({count:,})" for spelt, count in ordered[:most]]
+    return ", ".join(parts) + (f" and {len(ordered) - most} more spellings" if len(ordered) > most else "")
