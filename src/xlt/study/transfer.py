@@ -1,0 +1,163 @@
+"""What a study came to: training set by test language, seeds together; seen against unseen within a language."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+
+from xlt.science.labels import Matched
+from xlt.science.metrics import Floats, accuracy, macro_f1
+from xlt.study.design import PROMPTED, Cell
+from xlt.study.evaluate import Table, score_table
+from xlt.study.grid import Grid, guesses
+from xlt.study.rows import Rows, System
+
+SCORES = ("accuracy", "macro_f1")
+POOLED = ("seen", "unseen", "all")
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One training set on the test texts of one language, over all seeds."""
+
+    mean: float
+    spread: float | None
+    """Standard deviation over seeds; None for a single one."""
+    seen: bool | None
+    """Whether the language had labels in training; None for languages pooled."""
+    n: int
+    """Test texts."""
+    low: float | None
+    """95 % interval over test texts, of the median seed; None where too few texts allow none."""
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Configurations by languages."""
+
+    score: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    spots: dict[tuple[str, str], Spot]
+    seeds: dict[str, int]
+    """Row → seeds behind it."""
+
+
+def label_of(cell: Cell) -> str:
+    """A configuration's name, without its seed."""
+    shots = "".join(f" +{number} {lang}" for lang, number in cell.shots)
+    what = {"few-shot": f"few-shot {cell.k} {cell.shown}"}.get(cell.strategy, cell.strategy)
+    parts = [what, f"{cell.set}{shots}", cell.base.rsplit("/", 1)[-1], cell.recipe]
+    return " ".join(part for part in parts if part)
+
+
+def per_seed(grid: Grid, cells: Sequence[Cell]) -> Table:
+    """Every score of every finished cell, as `xlt evaluate` gives them, with the cell's parts in front."""
+    done = [cell for cell in cells if grid.store.finished(cell)]
+    table = score_table(as_rows(grid, done), grid.task)
+    parts = ("strategy", "set", "shots", "base", "recipe", "examples_from", "seed")
+    by_key = {cell.key: cell for cell in done}
+    rows: list[tuple[Any, ...]] = []
+    for row in table.rows:
+        cell = by_key[row[0]]
+        shots = ",".join(f"{lang}={number}" for lang, number in cell.shots)
+        rows.append((cell.strategy, cell.set, shots, cell.base, cell.recipe, cell.shown, cell.seed, *row[1:]))
+    return Table((*parts, *table.columns[1:]), rows)
+
+
+def as_rows(grid: Grid, cells: Sequence[Cell]) -> Rows:
+    """Finished cells as classifiers of the same gold rows."""
+    systems = []
+    for cell in cells:
+        probabilities = grid.store.probabilities(cell, grid.task.names)
+        found = guesses(probabilities)
+        systems.append(
+            System(
+                cell.key,
+                Matched(found, int((found < 0).sum()), {}, {}),
+                probabilities.astype(np.float64),
+                tuple(grid.store.record(cell).get("seen", ())),
+            )
+        )
+    return Rows(grid.test.gold, grid.test.langs, grid.test.texts, tuple(systems))
+
+
+def matrix(grid: Grid, cells: Sequence[Cell], score: str = "macro_f1") -> Matrix:
+    """One score of all finished cells, by configuration and language."""
+    groups: dict[Cell, list[Cell]] = {}
+    for cell in cells:
+        if grid.store.finished(cell):
+            groups.setdefault(replace(cell, seed=0), []).append(cell)
+    langs = np.array(grid.test.langs)
+    names, sizes = np.unique(langs, return_counts=True)
+    columns = [str(names[at]) for at in sorted(range(len(names)), key=lambda at: (-sizes[at], names[at]))]
+    spots: dict[tuple[str, str], Spot] = {}
+    seeds: dict[str, int] = {}
+    for each, members in groups.items():
+        row = label_of(each)
+        seeds[row] = len(members)
+        known = np.isin(langs, grid.store.record(members[0]).get("seen", []))
+        table = per_seed(grid, members)
+        for column in [*columns, *POOLED]:
+            where = {"seen": known, "unseen": ~known, "all": np.ones(len(langs), bool)}.get(column, langs == column)
+            if not where.any():
+                continue
+            values = [_score(grid, member, where, score) for member in members]
+            middle = members[int(np.argsort(values)[len(values) // 2])]
+            low, high = _bounds(table, middle, column, score)
+            spots[row, column] = Spot(
+                mean(values),
+                stdev(values) if len(values) > 1 else None,
+                bool(known[where][0]) if column not in POOLED else None,
+                int(where.sum()),
+                low,
+                high,
+            )
+    return Matrix(score, tuple(seeds), (*columns, *POOLED), spots, seeds)
+
+
+def within_language(found: Matrix) -> Table:
+    """For each language: the mean over configurations that saw it, and over those that did not.
+
+    Compared within a language, since languages differ in their mix of labels. Prompted models and the commonest label
+    are left out: nothing was learnt.
+    """
+    table = Table(("lang", "n", "seen", "seen_rows", "unseen", "unseen_rows", "difference"))
+    for column in found.columns:
+        spots = [
+            spot
+            for (row, name), spot in found.spots.items()
+            if name == column and spot.seen is not None and row.split(" ", 1)[0] not in (*PROMPTED, "commonest")
+        ]
+        seen = [spot.mean for spot in spots if spot.seen]
+        unseen = [spot.mean for spot in spots if not spot.seen]
+        if spots:
+            a, b = (mean(values) if values else None for values in (seen, unseen))
+            gap = a - b if a is not None and b is not None else None
+            table.rows.append((column, spots[0].n, a, len(seen), b, len(unseen), gap))
+    return table
+
+
+def _score(grid: Grid, cell: Cell, where: Any, score: str) -> float:
+    found = guesses(grid.store.probabilities(cell, grid.task.names))[where]
+    gold = grid.test.gold[where]
+    return accuracy(gold, found) if score == "accuracy" else macro_f1(gold, found, len(grid.task.names))
+
+
+def _bounds(table: Table, cell: Cell, column: str, score: str) -> tuple[float | None, float | None]:
+    at = {name: position for position, name in enumerate(table.columns)}
+    for row in table.rows:
+        if row[at["seed"]] == cell.seed and row[at["slice"]] == column and row[at["measure"]] == "labels":
+            return row[at[f"{score}_low"]], row[at[f"{score}_high"]]
+    return None, None
+
+
+def learning_curve(found: Matrix, lang: str, curves: dict[str, int]) -> Floats:
+    """Shots and scores of one language, (points, 2), sorted; `curves` maps rows of the matrix to their shots."""
+    points = [(shots, found.spots[row, lang].mean) for row, shots in curves.items() if (row, lang) in found.spots]
+    return np.array(sorted(points), float).reshape(-1, 2)
