@@ -150,6 +150,7 @@ def _ask_corpus(
     from xlt.corpus.footnotes import footnotes
     from xlt.corpus.labelled import authors_as_kept, find_runs, from_corpus
     from xlt.corpus.shares import groups_of
+    from xlt.tasks.load import task_of
 
     path = find_corpus(source, workspace, quiet)
     with gate.opened(path) as con:
@@ -190,19 +191,6 @@ def _ask_files(
         )
     groups = groups_of(known.groups, known.names)
     return answer, footnotes(answer, question, groups), known, ()
-
-
-def task_of(name: str, labels: tuple[str, ...]) -> Task:
-    """The task of a run's labels. Raises UsageError when it can't be found or has other labels."""
-    from xlt.tasks.load import load_task
-
-    try:
-        task = load_task(name)
-    except XltError:
-        raise UsageError(f"The run's task {name} is not here; name its file with --task FILE.toml.") from None
-    if not set(labels) <= set(task.names):
-        raise UsageError(f"The task {name} has other labels than the run ({', '.join(labels)}); name it with --task.")
-    return task
 
 
 def flat(answer: Answer) -> tuple[list[str], list[list[Any]]]:

@@ -148,12 +148,12 @@ def _of_files(
 def _of_corpus(
     workspace: Path, runs: list[str], task: str | None, quiet: bool
 ) -> tuple[Rows, Task, dict[tuple[str, int], float] | None]:
-    from xlt.cli.breakdown import task_of
     from xlt.cli.corpora import WORD, find_corpus
     from xlt.corpus import gate
     from xlt.corpus.gold import mix_of
     from xlt.corpus.labelled import find_runs
     from xlt.study.rows import from_corpus
+    from xlt.tasks.load import task_of
 
     path = find_corpus(WORD, workspace, quiet)
     with gate.opened(path) as con:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from xlt.tasks.spec import Task
 
 BAR_WIDTH = 24
-SHADES = "█▒░▓#"
 NOTHING = "–"
 
 
@@ -95,12 +94,11 @@ def _bar(row: Row, task: Task, group: str) -> Text:
     """A stacked bar: colour says the class, and so does the shade, for eyes that don't tell colours apart."""
     from rich.text import Text as RichText
 
+    from xlt.corpus.shares import SHADES
+
     bar = RichText()
     colours = {label.name: label.colour for label in task.labels}
-    filled, position = 0.0, 0
-    for shade, (each, members) in zip(SHADES, task.groups[group].items(), strict=False):
-        filled += (row.share(group, each) or 0.0) * BAR_WIDTH
-        width = round(filled) - position
-        position += width
-        bar.append(shade * width, style=colours[members[0]])
+    lengths = row.lengths(group, BAR_WIDTH)
+    for shade, length, members in zip(SHADES, lengths, task.groups[group].values(), strict=False):
+        bar.append(shade * length, style=colours[members[0]])
     return bar

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from xlt.corpus.dimensions import Key
 
 Groups = Mapping[str, Mapping[str, tuple[str, ...]]]
 """Group → class → labels, as in a task; labels that a group leaves out are not in its denominator."""
+SHADES = "█▒░▓#"
+"""What the classes of a bar are drawn with, in their order: colour alone tells some eyes nothing."""
 LABELS = "labels"
 """The one group of a task that has none: every label is a class of its own."""
 
@@ -41,6 +44,14 @@ class Row:
     def share(self, group: str, name: str) -> float | None:
         """The share of a class in its group; None when nothing is in the denominator."""
         return self.counts[group][name] / self.bases[group] if self.bases[group] else None
+
+    def lengths(self, group: str, width: int) -> list[int]:
+        """How many cells of a bar `width` cells long each class of a group gets; together never more, never a gap."""
+        ends, filled = [0], 0.0
+        for name in self.counts[group]:
+            filled += (self.share(group, name) or 0.0) * width
+            ends.append(round(filled))
+        return [end - start for start, end in itertools.pairwise(ends)]
 
 
 def groups_of(groups: Groups, labels: Sequence[str]) -> Groups:

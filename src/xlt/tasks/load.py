@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,17 @@ def load_task(name: str) -> Task:
     except (OSError, UnicodeDecodeError) as error:
         raise XltError(f"The task file {name} can't be read: {error}.") from None
     return parse_task(source, str(path) if path.parent != BUILTIN else path.name)
+
+
+def task_of(name: str, labels: Sequence[str]) -> Task:
+    """The task of a run, by the name and the labels that it has. Raises UsageError when that is not here."""
+    try:
+        task = load_task(name)
+    except XltError:
+        raise UsageError(f"The run's task {name} is not here; name its file with --task FILE.toml.") from None
+    if not set(labels) <= set(task.names):
+        raise UsageError(f"The task {name} has other labels than the run ({', '.join(labels)}); name it with --task.")
+    return task
 
 
 def parse_task(source: str, where: str = "task.toml") -> Task:
