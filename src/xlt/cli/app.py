@@ -16,6 +16,8 @@ from xlt.cli import (
     doctor,
     evaluate,
     export,
+    finetune,
+    exposure,
     forget,
     imports,
     models,
@@ -56,11 +58,13 @@ app.command("forget")(forget.forget)
 app.command("export")(export.export)
 app.command("detect")(detect.detect)
 app.command("breakdown")(breakdown.breakdown)
+app.command("finetune")(finetune.finetune)
 app.command("evaluate")(evaluate.evaluate)
 app.command("query")(query.query)
 app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")
 app.add_typer(tasks.app, name="tasks")
+app.command("exposure")(exposure.exposure)
 app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 app.command("tui")(tui.tui)

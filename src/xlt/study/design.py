@@ -17,6 +17,7 @@ from typing import Any, Literal, cast, get_args
 
 from xlt.errors import XltError
 from xlt.languages import canonical
+from xlt.languages import name as name_of
 
 Strategy = Literal["finetune", "translate-test", "zero-shot", "few-shot", "ngrams", "commonest"]
 Shown = Literal["same", "en", "mixed"]
@@ -180,7 +181,7 @@ class _Reader:
                 langs = ("all", *(f"-{lang}" for lang in without))
             else:
                 langs = tuple(sorted({canonical(part.strip()) for part in name.split("+")}))
-            if "und" in langs or "-und" in langs:
+            if any(lang != "all" and name_of(lang.removeprefix("-")) in (lang, "undetermined") for lang in langs):
                 raise self.bad("sets", f"{name!r} is no set of languages; write en, en+es, all or all-ko")
             found[name] = langs
         return found
@@ -188,19 +189,17 @@ class _Reader:
     def _shots(self, name: str, langs: tuple[str, ...]) -> list[tuple[tuple[str, int], ...]]:
         """What is added to a set: nothing, and every number of `shots` of each language that the set lacks."""
         on = self._names("shots_on", [])
-        none: list[tuple[tuple[str, int], ...]] = [()]
+        found: list[tuple[tuple[str, int], ...]] = [()]
         table = self.table.get("shots", {})
         if not isinstance(table, dict):
             raise self.bad("shots", "[shots] is a table such as it = [10, 25, 50]")
-        if (on and name not in on) or langs[0] == "all":
-            return none
         for lang, numbers in table.items():
             given = numbers if isinstance(numbers, list) else [numbers]
             if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in given):
                 raise self.bad(lang, f"shots of {lang} must be whole numbers, 0 or more")
-            if canonical(lang) not in langs:
-                none += [((canonical(lang), n),) for n in given if n]
-        return none
+            if canonical(lang) not in langs and langs[0] != "all" and (not on or name in on):
+                found += [((canonical(lang), n),) for n in given if n]
+        return found
 
     def _few_shot(self) -> tuple[int, list[Shown]]:
         table = self.table.get("few_shot", {})

@@ -18,7 +18,7 @@ LINES = (("#0072b2", "o"), ("#e69f00", "s"), ("#009e73", "^"), ("#cc79a7", "D"),
 
 
 def heat_map(found: Matrix, output: Path) -> None:
-    """Configurations by languages, the score in every field; a field with a frame was seen in training. Writes `output`."""
+    """Configurations by languages, the score in every field; a framed field was seen in training."""
     plt = pyplot()
     langs = [column for column in found.columns if column not in ("seen", "unseen")]
     figure, axes = plt.subplots(
