@@ -54,3 +54,14 @@ def failed(doing: str, error: Exception, then: str) -> XltError:
     if "Out of Memory" in str(error):
         return XltError(f"{doing}: not enough memory ({reason}); close other programs and run the same command again.")
     return XltError(f"{doing}: {reason}; {then}.")
+
+
+@contextmanager
+def sentences(doing: str, then: str) -> Iterator[None]:
+    """Turn every error of DuckDB in the block into `failed`."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise failed(doing, error, then) from None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from xlt.corpus import duck, gate
 from xlt.corpus.results import FORMATS
+from xlt.corpus.selection import Numbers, as_array
 from xlt.disk import refused, write_whole
 from xlt.errors import UsageError, XltError
 
@@ -58,6 +59,8 @@ class Selection:
     gold: bool = False
     """One row per label that a person gave, in place of predictions."""
     text: bool = True
+    numbers: Numbers | None = None
+    """Only the posts in these rows of the corpus, in this order."""
 
 
 @dataclass(frozen=True)
@@ -171,13 +174,27 @@ def _query(con: DuckDBPyConnection, selection: Selection, run: _Run | None) -> t
         columns += ["p.label AS predicted", "p.confidence"]
         columns += [f"p.p[{number}] AS {duck.quote(column(label))}" for number, label in enumerate(run.labels, start=1)]
         labelled["predicted"] = list(run.labels)
+    if selection.numbers is not None:
+        _choose(con, selection.numbers)
+        source += " JOIN chosen c ON c.number = t.rowid"
     query = f"SELECT {', '.join(columns)} FROM {source}"
     if conditions:
         query += " WHERE " + " AND ".join(conditions)
+    if selection.numbers is not None:
+        query += " ORDER BY c.place"
     if selection.where:
         # Around the rest, so that a condition may name any column that is exported.
         query = f"SELECT * FROM ({query}) WHERE ({selection.where}\n)"
     return query, labelled
+
+
+def _choose(con: DuckDBPyConnection, numbers: Numbers) -> None:
+    """Make the row numbers a table `chosen` of this connection, with their places."""
+    import numpy as np
+    import pyarrow as pa
+
+    rows = as_array(numbers)
+    con.register("chosen", pa.table({"number": rows, "place": np.arange(len(rows), dtype=np.uint32)}))
 
 
 def _remember(workspace: Path, output: Path, rows: int, ids_only: bool) -> None:
