@@ -57,13 +57,11 @@ def check_lengths(prompt: Prompt, suffixes: Sequence[Sequence[int]], loaded: Loa
         raise XltError(f"A prompt of {tokens} tokens is longer than the {loaded.max_tokens} this model was made for.")
 
 
-def too_large(course: Course) -> XltError:
+def too_large(course: Course) -> str:
     """What to say when the memory does not hold a pass."""
     now = course.pass_tokens
     also = "" if course.checkpointing else ", or --set checkpointing=true"
-    return XltError(
-        f"The memory does not hold a pass of {now} tokens: lower it with --set pass_tokens={max(1, now // 2)}{also}."
-    )
+    return f"The memory does not hold a pass of {now} tokens: lower it with --set pass_tokens={max(1, now // 2)}{also}."
 
 
 def _layer(path: str) -> int:

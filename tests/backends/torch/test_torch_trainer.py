@@ -302,28 +302,6 @@ def test_a_loss_that_is_no_number_takes_no_step(llama: Path, tmp_path: Path) -> 
     assert bits(twin) == bits(trainer)
 
 
-def test_a_toy_language_is_learnt(llama: Path) -> None:
-    """Two labels, told by whether one word is there: nothing is off by one."""
-    rng = np.random.default_rng(0)
-    samples = []
-    for number in range(96):
-        words = [int(word) for word in rng.integers(100, 400, int(rng.integers(3, 12)))]
-        words[int(rng.integers(len(words)))] = 42 if number % 2 else 43
-        samples.append(Sample((*words, 30), number % 2))
-    learn, unseen = samples[:64], samples[64:]
-    course = Course(Lora(8, 16.0, 0.05, ()), "fp32", "vocabulary", 0, 4096)
-    trainer = begin(llama, course)
-    trainer.set_adapter(
-        {path: Pair(pair.down, np.zeros_like(pair.up)) for path, pair in drawn(trainer.adapter(), 1).items()}
-    )
-    for step in range(40):
-        batch = [learn[at] for at in rng.permutation(64)[:32]]
-        loss = trainer.step(batch, 1e-2 if step < 30 else 2e-3).loss
-    assert loss < 0.1
-    labels = trainer.score([sample.suffix for sample in unseen]).argmax(1)
-    assert labels.tolist() == [sample.answer for sample in unseen]
-
-
 def cosine(one: dict[str, Any], other: dict[str, Any]) -> float:
     a, b = (np.concatenate([grads[name].ravel() for name in sorted(one)]) for grads in (one, other))
     return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))

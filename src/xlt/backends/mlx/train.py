@@ -60,7 +60,7 @@ class MlxTrainer:
         keys = mx.random.split(mx.random.key((self._course.seed & 0xFFFFFFFF) << 32 | self._steps), len(passes))
         loss, gradients = 0.0, {name: mx.zeros_like(array) for name, array in self._numbers.items()}
         try:
-            with memory_errors(too_large(self._course)):
+            with memory_errors(XltError(too_large(self._course))):
                 for part, key in zip(passes, keys, strict=True):
                     self._check_memory(part)
                     tokens, last = padded([sample.suffix for sample in part], self._multiple)
@@ -223,7 +223,7 @@ class MlxTrainer:
         else:
             kept *= depth
         if lacks(kept, self.loaded):
-            raise too_large(self._course)
+            raise XltError(too_large(self._course))
 
     def _prepared(self) -> Prompt:
         if self._prompt is None:

@@ -6,7 +6,6 @@ runs under autocast. Here the matrices are fp32 and their products of the base's
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xlt.backends.train_common import check_fit, chosen, in_a_layer
 from xlt.backends.training import Adapter, Lora, Pair
-from xlt.errors import UsageError, XltError
-
-_LAYER = re.compile(r"(?:^|\.)(\d+)\.")
 
 
 class LoraLinear(nn.Module):
@@ -47,25 +44,12 @@ def put_on(model: Any, lora: Lora, name: str, device: torch.device) -> dict[str,
     linear = {
         path: module
         for path, module in model.named_modules()
-        if isinstance(module, nn.Linear) and _LAYER.search(path) and module is not model.get_output_embeddings()
+        if isinstance(module, nn.Linear) and in_a_layer(path) and module is not model.get_output_embeddings()
     }
-    known = sorted({path.rpartition(".")[2] for path in linear})
-    if not known:
-        raise XltError(f"Model {name!r} has no linear layers that LoRA could be put on; choose another base.")
-    unknown = [target for target in lora.targets if target not in known]
-    if unknown:
-        raise UsageError(f"Model {name!r} has no linear layers called {unknown[0]!r}; it has {', '.join(known)}.")
-    count = 1 + max(_layer(path) for path in linear)
-    if lora.layers > count:
-        raise UsageError(f"Model {name!r} has {count} layers, so LoRA can't be put on the last {lora.layers}.")
-    first = count - lora.layers if lora.layers else 0
-    placed = {}
-    for path, module in linear.items():
-        if _layer(path) < first or (lora.targets and path.rpartition(".")[2] not in lora.targets):
-            continue
+    placed = {path: LoraLinear(linear[path], lora, device) for path in chosen(list(linear), lora, name)}
+    for path, layer in placed.items():
         parent, _, child = path.rpartition(".")
-        placed[path] = LoraLinear(module, lora, device)
-        setattr(model.get_submodule(parent), child, placed[path])
+        setattr(model.get_submodule(parent), child, layer)
     return placed
 
 
@@ -79,21 +63,8 @@ def read(layers: dict[str, LoraLinear]) -> dict[str, Pair]:
 
 def write(layers: dict[str, LoraLinear], adapter: Adapter) -> None:
     """Replace the updates, all of them. Raises XltError when names or shapes differ."""
-    if adapter.keys() != layers.keys():
-        strange = sorted(adapter.keys() ^ layers.keys())[0]
-        raise XltError(f"The adapter does not fit this model and recipe: {strange!r} is in one of them only.")
+    check_fit(adapter, {path: (tuple(layer.down.shape), tuple(layer.up.shape)) for path, layer in layers.items()})
     for path, layer in layers.items():
         for own, new in ((layer.down, adapter[path].down), (layer.up, adapter[path].up)):
-            if own.shape != new.shape:
-                raise XltError(
-                    f"The adapter does not fit this model and recipe: {path!r} has the shape {tuple(new.shape)} and "
-                    f"should have {tuple(own.shape)}."
-                )
             with torch.no_grad():
                 own.copy_(torch.from_numpy(np.ascontiguousarray(new, dtype=np.float32)))
-
-
-def _layer(path: str) -> int:
-    found = _LAYER.search(path)
-    assert found
-    return int(found[1])

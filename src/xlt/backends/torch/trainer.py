@@ -21,6 +21,7 @@ from xlt.backends.torch.devices import peak_memory
 from xlt.backends.torch.ranks import Ranks
 from xlt.backends.torch.scorer import memory_errors
 from xlt.backends.torch.train_forward import TrainingForward
+from xlt.backends.train_common import check_lengths, too_large
 from xlt.backends.training import Adapter, Course, NotFiniteError, Pair, Sample, Step
 from xlt.disk import write_bytes, write_json
 from xlt.errors import XltError
@@ -79,7 +80,7 @@ class TorchTrainer:
         for layer in self._layers.values():
             layer.train()
         try:
-            with memory_errors(self._too_large()):
+            with memory_errors(too_large(self._course)):
                 for part in self._passes(own):
                     passed = self._loss(part) / total
                     passed.backward()  # type: ignore[no-untyped-call]
@@ -102,7 +103,7 @@ class TorchTrainer:
         self._fits(suffixes)
         own = range(self._ranks.own, len(suffixes), self._ranks.count)
         logits = torch.zeros(len(suffixes), len(self._prepared().labels), device=self._device)
-        with torch.no_grad(), memory_errors(self._too_large()):
+        with torch.no_grad(), memory_errors(too_large(self._course)):
             if own:
                 logits[list(own)] = self._running().logits([suffixes[at] for at in own], labels_only=True)
             self._ranks.add_up([logits])
@@ -215,17 +216,7 @@ class TorchTrainer:
     def _fits(self, suffixes: Sequence[Sequence[int]]) -> None:
         if not all(suffixes):
             raise ValueError("a suffix has no tokens")
-        tokens = len(self._prepared().prefix) + max(map(len, suffixes))
-        if tokens > self.loaded.max_tokens:
-            raise XltError(
-                f"A prompt of {tokens} tokens is longer than the {self.loaded.max_tokens} this model was made for."
-            )
-
-    def _too_large(self) -> str:
-        now = self._course.pass_tokens
-        lower = f"lower it with --set pass_tokens={max(1, now // 2)}"
-        also = "" if self._course.checkpointing else ", or --set checkpointing=true"
-        return f"The memory does not hold a pass of {now} tokens: {lower}{also}."
+        check_lengths(self._prepared(), suffixes, self.loaded)
 
 
 def _draw(seed: int, step: int, rank: int) -> int:
