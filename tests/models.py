@@ -39,7 +39,8 @@ SENTENCES = (
     "오늘은 비가 와서 집에서 책을 읽었다.",
     "What is the answer? Answer with one digit: 1, 2, 3 or 4. 😀 #monday @friend https://example.org",
 )
-_SPLIT = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+# Llama 3's own.
+_SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 
 
 def train_tokenizer(vocab_size: int = 512, sentences: tuple[str, ...] = SENTENCES) -> Tokenizer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,33 @@ def read_tokenizer(path: Path) -> Tokenizer:
         return _build(metadata, _PRE[pre])
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise XltError(f"The tokenizer in {path} is damaged ({error}); copy or download the file again.") from None
+
+
+def pre_of(tokenizer: Tokenizer) -> str | None:
+    """The name in a GGUF file for how a byte-level BPE cuts texts; None when there is none that we know."""
+    spec = json.loads(tokenizer.to_str())
+    model = spec["model"]
+    if model.get("type") != "BPE" or model.get("byte_fallback") or model.get("unk_token"):
+        return None
+    normalizer = (spec["normalizer"] or {}).get("type")
+    # The first name of each kind is the one that others know too.
+    for kind, pre in {kind: pre for pre, kind in reversed(_PRE.items())}.items():
+        alike = _cuts(json.loads(_pre_tokenizer(kind).__getstate__())) == _cuts(spec["pre_tokenizer"])
+        if alike and normalizer == ("NFC" if kind == "qwen2" else None) and kind in _kinds_that_merge_so(model):
+            return pre
+    return None
+
+
+def _kinds_that_merge_so(model: dict[str, Any]) -> tuple[str, ...]:
+    return ("llama3",) if model.get("ignore_merges") else ("qwen2", "gpt2", "smollm")
+
+
+def _cuts(pre_tokenizer: dict[str, Any] | None) -> Any:
+    """A pre-tokenizer's settings, without those that move no border between tokens."""
+    if pre_tokenizer is None:
+        return None
+    made = {key: value for key, value in pre_tokenizer.items() if key not in ("trim_offsets", "pretokenizers")}
+    return made, [_cuts(each) for each in pre_tokenizer.get("pretokenizers", [])]
 
 
 def _build(metadata: dict[str, Any], kind: str) -> Tokenizer:

@@ -103,7 +103,7 @@ def _both(tensors: dict[str, Stored], down: str, up: str, name: str, folder: Pat
     found = tensors.pop(down, None), tensors.pop(up, None)
     if found[0] is None or found[1] is None:
         raise XltError(
-            f"The adapter of model {name!r} in {folder} is not whole: {down} or {up} is missing; train or copy it again."
+            f"The adapter of model {name!r} in {folder} is not whole: {down} or {up} is missing; copy it again."
         )
     if len(found[0].shape) != 2 or len(found[1].shape) != 2:
         raise _unsupported(name, folder, f"holds {down}, which is no matrix")

@@ -1,1 +1,1 @@
-"""What becomes of a tuned model: merged, quantised, exported. Knows no torch and no MLX: those formats are a backend's."""
+"""What becomes of a tuned model: merged, quantised, exported. Formats of torch and MLX are their backends' affair."""

@@ -102,19 +102,19 @@ def write_settings(source: Source, folder: Path) -> None:
     """`config.json` as every reader needs it, the tokenizer, and licence files."""
     config = with_both_spellings(source.config) | {"dtype": "bfloat16", "torch_dtype": "bfloat16"}
     write_json(folder / "config.json", config)
-    shutil.copyfile(source.folder / "tokenizer.json", folder / "tokenizer.json")
-    write_json(folder / "tokenizer_config.json", tokenizer_config(source))
+    copy_tokenizer(source.folder, folder, source.name)
     for pattern in _BESIDE:
         for path in source.folder.glob(pattern):
             shutil.copyfile(path, folder / path.name)
 
 
-def tokenizer_config(source: Source) -> dict[str, Any]:
-    """The base's `tokenizer_config.json`, for a reader that takes `tokenizer.json` as it is."""
-    path = source.folder / "tokenizer_config.json"
-    settings = read_json(path, source.name) if path.is_file() else {}
+def copy_tokenizer(folder: Path, out: Path, name: str) -> None:
+    """Copy `tokenizer.json` with settings for a reader that takes it as it is."""
+    shutil.copyfile(folder / "tokenizer.json", out / "tokenizer.json")
+    path = folder / "tokenizer_config.json"
+    settings = read_json(path, name) if path.is_file() else {}
     settings.pop("auto_map", None)
-    return {**settings, "tokenizer_class": "PreTrainedTokenizerFast"}
+    write_json(out / "tokenizer_config.json", {**settings, "tokenizer_class": "PreTrainedTokenizerFast"})
 
 
 def merged_card(source: Source, name: str) -> Card:

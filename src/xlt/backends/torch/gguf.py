@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from xlt.cards.gguf_header import read_header
 from xlt.errors import XltError
 
 
@@ -19,6 +20,11 @@ def load_gguf(file: Path, dtype: torch.dtype) -> Any:
     """
     from transformers import AutoConfig, AutoModelForCausalLM
 
+    header = read_header(file)
+    biased = any(name.startswith("blk.") and name.endswith(".bias") for name in header.tensors)
+    if biased and header.metadata.get("general.architecture") == "llama":
+        # transformers leaves them out and says nothing.
+        raise XltError(f"{file} is a Llama with biases, which torch can't read from a GGUF file: use --backend mlx.")
     factors = rope_factors(file)
     folder, name = str(file.parent), file.name
     try:

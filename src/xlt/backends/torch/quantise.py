@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 from xlt.backends.common import go_offline
@@ -18,12 +20,11 @@ def quantise(folder: Path, out: Path, name: str) -> None:
     The linear layers become NF4 with bfloat16 products; embedding, head and norms stay in bfloat16.
     """
     go_offline()
-    try:
-        import bitsandbytes  # noqa: F401
-        import torch
-        import transformers  # noqa: F401
-    except ImportError as error:
-        raise XltError(f"NF4 needs {error.name}: pip install 'xlt[torch]' bitsandbytes.") from None
+    for library in ("torch", "transformers", "bitsandbytes"):
+        if importlib.util.find_spec(library) is None:
+            raise XltError(f"NF4 needs {library}: pip install 'xlt[torch]' bitsandbytes.")
+    import torch
+
     from xlt.backends.torch.devices import choose_device
     from xlt.backends.torch.load import load_folder, quiet
 
@@ -41,3 +42,6 @@ def quantise(folder: Path, out: Path, name: str) -> None:
     path = out / "config.json"
     # transformers writes one spelling of the rope.
     write_json(path, with_both_spellings(json.loads(path.read_text(encoding="utf-8"))))
+    # transformers lets nobody else read its files.
+    for weights in out.glob("*.safetensors"):
+        shutil.copymode(path, weights)

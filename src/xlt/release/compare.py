@@ -1,0 +1,117 @@
+"""What quantising cost: the labels of both models on the same texts."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from xlt.backends import get
+from xlt.backends.base import BackendName
+from xlt.bundled import bundled
+from xlt.cards.files import ModelFiles
+from xlt.cards.tokenizer import load_tokenizer
+from xlt.engine.score import Classifier
+from xlt.errors import XltError
+from xlt.science.bootstrap import Interval
+from xlt.science.metrics import Ints, accuracy, macro_f1
+from xlt.science.paired import compare
+from xlt.tasks.render import Renderer
+from xlt.tasks.spec import Task
+from xlt.training.examples import Example
+from xlt.training.material import SAMPLE, Source, read_material
+
+# Suffix tokens per batch: small, since nobody waits for the last bit of speed here and memory is not measured first.
+_BUDGET = 1024
+
+
+@dataclass(frozen=True)
+class Line:
+    """Both models on the texts of one language, or of all."""
+
+    lang: str
+    """ISO 639-1; empty: all."""
+    n: int
+    agreement: float
+    """Share of texts that got the same label."""
+    before: float
+    """Macro-F1 over the task's labels, unquantised."""
+    after: float
+
+    @property
+    def lost(self) -> float:
+        """Macro-F1 that quantising cost; below 0 where it gained."""
+        return self.before - self.after
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Languages, the commonest first, then all together."""
+
+    data: str
+    lines: tuple[Line, ...]
+    accuracy: float
+    """Of the quantised model."""
+    lost_interval: Interval | None
+    """95 % interval of the macro-F1 lost; None where there are too few texts for one."""
+
+    @property
+    def all(self) -> Line:
+        """All texts together."""
+        return self.lines[-1]
+
+
+def held_out(files: Sequence[Path], task: Task, workspace: Path, limit: int | None) -> tuple[list[Example], str]:
+    """Labelled texts to compare on, and what they are called: those of `files`, or the bundled sample's held-out ones.
+
+    `limit` takes so many of them, always the same. Raises UsageError, XltError.
+    """
+    source = Source(tuple(files) or (bundled(*SAMPLE),), workspace)
+    material = read_material(source, task)
+    rows = zip(material.examples, material.sides, strict=True)
+    chosen = [example for example, side in rows if side != "train"]
+    name = ", ".join(path.name for path in files) or "the bundled sample's held-out tweets"
+    if not chosen:
+        raise XltError(f"Every labelled row of {name} is meant for training; give others with --data.")
+    if limit is not None and len(chosen) > limit:
+        drawn = np.random.default_rng(0).permutation(len(chosen))[:limit]
+        chosen = [chosen[index] for index in sorted(drawn)]
+    return chosen, name
+
+
+def labels_of(files: ModelFiles, backend: BackendName, task: Task, texts: Sequence[str]) -> Ints:
+    """The index of the label that a model gives each normalised text, (texts,)."""
+    scorer = get(backend).load(files)
+    try:
+        renderer = Renderer(task, load_tokenizer(files), scorer.loaded.max_tokens)
+        probabilities = Classifier(scorer, renderer, _BUDGET).score(texts).probabilities
+    finally:
+        scorer.close()
+        del scorer
+        gc.collect()
+    return np.asarray(probabilities.argmax(axis=1), np.int64)
+
+
+def compared(examples: Sequence[Example], data: str, task: Task, before: Ints, after: Ints) -> Compared:
+    """Agreement and macro-F1 of the labels `before` and `after` quantising, by language."""
+    gold = np.array([task.names.index(example.label) for example in examples], np.int64)
+    langs = np.array([example.lang for example in examples])
+    names, sizes = np.unique(langs, return_counts=True)
+    size = len(task.names)
+    lines = []
+    for lang in [*(str(names[at]) for at in np.lexsort((names, -sizes))), ""]:
+        rows = np.flatnonzero(langs == lang) if lang else np.arange(len(langs))
+        lines.append(
+            Line(
+                lang,
+                len(rows),
+                accuracy(before[rows], after[rows]),
+                macro_f1(gold[rows], before[rows], size),
+                macro_f1(gold[rows], after[rows], size),
+            )
+        )
+    found = compare(gold, before, after, size, np.unique(langs, return_inverse=True)[1], seed=0).macro_f1_interval
+    return Compared(data, tuple(lines), accuracy(gold, after), (-found[1], -found[0]) if found else None)
