@@ -72,8 +72,7 @@ def checked_lines(con: DuckDBPyConnection, path: Path, scratch: Path) -> Objects
     # Parsing once tells most; a value that is no object is found by its first sign.
     wrong = f"line IS NOT NULL AND ltrim(line, {text(_BLANK)}) <> '' AND "
     wrong += f"(NOT json_valid(line) OR left(ltrim(line, {text(_BLANK)}), 1) <> '{{')"
-    count = con.execute(f"SELECT count(*) FROM {lines(path)} WHERE {wrong}").fetchone()
-    if count is None or not count[0]:
+    if con.execute(f"SELECT count(*) FROM {lines(path)} WHERE {wrong}").fetchall() == [(0,)]:
         return Objects(path, "newline_delimited")
     numbered = f"(SELECT row_number() OVER () AS number, line FROM {lines(path)})"
     bad = con.execute(f"SELECT number, line FROM {numbered} WHERE {wrong} ORDER BY number").fetchall()

@@ -29,6 +29,12 @@ _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", " %H:%M:%S.%f"
 _NUMERIC = r"^\s*(\d{1,2})[./-](\d{1,2})[./-]\d{4}\b"
 
 
+def check_order(given: str | None) -> None:
+    """Raise UsageError for an order of day and month that is none."""
+    if given not in (None, "dmy", "mdy"):
+        raise UsageError(f"--dates {given}: write dmy (31/12/2024) or mdy (12/31/2024).")
+
+
 def to_sql(raw: str) -> str:
     """SQL of the time (TIMESTAMP, UTC) that a text means, or null. A time without zone counts as UTC."""
     digits = f"split_part({raw}, '.', 1)"
@@ -56,8 +62,6 @@ def order_of(con: DuckDBPyConnection, table: str, column: str, given: str | None
 
     Raises UsageError when nothing tells whether the day or the month comes first.
     """
-    if given not in (None, "dmy", "mdy"):
-        raise UsageError(f"--dates {given}: write dmy (31/12/2024) or mdy (12/31/2024).")
     row = con.execute(
         f"SELECT count(*), count(*) FILTER (a > 12 AND b <= 12), count(*) FILTER (b > 12 AND a <= 12), first({column}) "
         f"FROM (SELECT {column}, regexp_extract({column}, {text(_NUMERIC)}, 1)::INTEGER AS a, "

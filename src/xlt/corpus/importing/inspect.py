@@ -36,7 +36,7 @@ def inspect(con: DuckDBPyConnection, file: str, ids_expected: bool) -> Findings:
     `ids_expected` is false for a table without any column of ids.
     """
     found = Findings()
-    total, skipped, nameless, unread, textless = _numbers(
+    total, skipped, nameless, unread, textless = numbers(
         con,
         f"SELECT count(*), count(*) FILTER (skip), count(*) FILTER (NOT skip AND coalesce(id, '') = ''), "
         f"count(unread), count(*) FILTER (NOT skip AND text IS NULL) FROM {STAGED}",
@@ -49,7 +49,7 @@ def inspect(con: DuckDBPyConnection, file: str, ids_expected: bool) -> Findings:
     if skipped or (ids_expected and nameless):
         con.execute(f"DELETE FROM {STAGED} WHERE skip OR ({str(ids_expected).lower()} AND coalesce(id, '') = '')")
     if textless > nameless or (textless and not ids_expected):
-        found.notes.append(f"Without text (pictures only, or removed), and kept: {plural(textless, 'post')}.")
+        found.notes.append(textless_note(textless))
     if unread:
         example = con.execute(f"SELECT first(unread) FROM {STAGED} WHERE unread IS NOT NULL").fetchone()
         if example and example[0] is not None:
@@ -71,9 +71,15 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def _numbers(con: DuckDBPyConnection, query: str) -> tuple[int, ...]:
-    row = con.execute(query).fetchone()
-    return tuple(int(each or 0) for each in row) if row else ()
+def textless_note(count: int) -> str:
+    """What is said of posts without text."""
+    return f"Without text (pictures only, or removed), and kept: {plural(count, 'post')}."
+
+
+def numbers(con: DuckDBPyConnection, query: str) -> tuple[int, ...]:
+    """The whole numbers in a query's only row."""
+    rows = con.execute(query).fetchall()
+    return tuple(int(each or 0) for each in rows[0])
 
 
 def _reject_nameless(con: DuckDBPyConnection, file: str, found: Findings) -> None:
@@ -96,16 +102,11 @@ def _make_ids(con: DuckDBPyConnection, which: str) -> None:
 
 def _rounded(con: DuckDBPyConnection, found: Findings) -> None:
     """Ids that a spreadsheet has rounded: 1.54E+18, 1540000000000000000.0, or too many that end in 000."""
-    if _numbers(con, f"SELECT count(*) FROM {STAGED} WHERE contains(id, '.0')")[0]:
+    if numbers(con, f"SELECT count(*) FROM {STAGED} WHERE contains(id, '.0')")[0]:
         con.execute(
             f"UPDATE {STAGED} SET id = regexp_extract(id, '^(\\d+)\\.0+$', 1) WHERE regexp_full_match(id, '\\d+\\.0+')"
         )
-    scientific, long, zeros = _numbers(
-        con,
-        f"SELECT count(*) FILTER (regexp_full_match(id, '{_SCIENTIFIC}')), "
-        f"count(*) FILTER (length(id) >= 16 AND regexp_full_match(id, '{_LONG}')), "
-        f"count(*) FILTER (length(id) >= 16 AND id LIKE '%000' AND regexp_full_match(id, '{_LONG}')) FROM {STAGED}",
-    )
+    scientific, long, zeros = _long_ids(con, STAGED)
     if scientific:
         which = f"regexp_full_match(id, '{_SCIENTIFIC}')"
         row = con.execute(f"SELECT first(id) FROM {STAGED} WHERE {which}").fetchone()
@@ -115,12 +116,12 @@ def _rounded(con: DuckDBPyConnection, found: Findings) -> None:
             f"{plural(scientific, 'id')} rounded by a spreadsheet (such as {example}) name no post any more; these "
             "rows got ids made from their text, author and date. Export again with the ids as text, if you can."
         )
-    if zeros >= 3 and zeros > _SUSPECT * long:
+    if _suspicious(long, zeros):
         which = (
             f"id LIKE '%000' AND id IN (SELECT id FROM {STAGED} WHERE length(id) >= 16 AND id LIKE '%000' GROUP BY id "
             "HAVING count(DISTINCT text_key) > 1)"
         )
-        clashing = _numbers(con, f"SELECT count(*) FROM {STAGED} WHERE {which}")[0]
+        clashing = numbers(con, f"SELECT count(*) FROM {STAGED} WHERE {which}")[0]
         if clashing:
             _make_ids(con, which)
         found.notes.append(
@@ -134,9 +135,32 @@ def _rounded(con: DuckDBPyConnection, found: Findings) -> None:
         )
 
 
+def _long_ids(con: DuckDBPyConnection, table: str) -> tuple[int, ...]:
+    """How many ids are in a spreadsheet's notation, how many are long, and how many of these end in 000."""
+    # Cheap tests first: a regular expression over each of ten million ids takes seconds.
+    scientific, zeros = numbers(
+        con,
+        f"SELECT count(*) FILTER (contains(lower(id), 'e') AND regexp_full_match(id, '{_SCIENTIFIC}')), "
+        f"count(*) FILTER (id LIKE '%000' AND regexp_full_match(id, '{_LONG}')) FROM {table}",
+    )
+    long = numbers(con, f"SELECT count(*) FROM {table} WHERE regexp_full_match(id, '{_LONG}')")[0] if zeros else 0
+    return scientific, long, zeros
+
+
+def _suspicious(long: int, zeros: int) -> bool:
+    return zeros >= 3 and zeros > _SUSPECT * long
+
+
+def rounded_ids(con: DuckDBPyConnection, table: str) -> bool:
+    """Whether ids in a table look as if a spreadsheet had rounded or reshaped them."""
+    scientific, long, zeros = _long_ids(con, table)
+    pointed = numbers(con, f"SELECT count(*) FROM {table} WHERE contains(id, '.0')")[0]
+    return bool(scientific or pointed or _suspicious(long, zeros))
+
+
 def _repeats(con: DuckDBPyConnection, found: Findings) -> None:
     """The same id more than once: the later row wins."""
-    total, distinct = _numbers(con, f"SELECT count(*), count(DISTINCT id) FROM {STAGED}")
+    total, distinct = numbers(con, f"SELECT count(*), count(DISTINCT id) FROM {STAGED}")
     if total == distinct:
         return
     differing, example = con.execute(

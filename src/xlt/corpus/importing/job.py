@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,14 +15,17 @@ from xlt import __version__
 from xlt.corpus import gate, store
 from xlt.corpus.duck import failed
 from xlt.corpus.importing import masks
+from xlt.corpus.importing.dates import check_order
 from xlt.corpus.importing.files import sha256, write_rejects
 from xlt.corpus.importing.gold import merge_gold, stage_gold
-from xlt.corpus.importing.inspect import inspect, plural
+from xlt.corpus.importing.inspect import inspect, numbers, plural, textless_note
 from xlt.corpus.importing.mapping import Column, load
-from xlt.corpus.importing.merge import complete_retweets, merge
+from xlt.corpus.importing.merge import Merged, complete_retweets, merge
 from xlt.corpus.importing.source import Source
 from xlt.corpus.importing.sources import check, open_source
 from xlt.corpus.importing.staging import GOLD, OPTIONS, STAGED, Options, stage
+from xlt.corpus.importing.straight import Straight, look
+from xlt.corpus.rejects import Reject
 from xlt.corpus.secret import check_key, ensure_key
 from xlt.disk import refused
 from xlt.errors import UsageError, XltError
@@ -88,6 +92,7 @@ def run(job: Import, say: Callable[[str], None]) -> list[Report]:
     """
     if job.options.mapping:
         load(job.options.mapping)
+    check_order(job.options.dates)
     key = ensure_key(job.workspace)
     store.ensure(job.corpus)
     reports: list[Report] = []
@@ -129,47 +134,83 @@ def _scratch(workspace: Path) -> Iterator[Path]:
 
 
 def _one(job: Import, file: Path, key: bytes, scratch: Path) -> Report:
-    import duckdb
-
     digest = sha256(file)
     with gate.opened(job.corpus, write=True, memory=MEMORY) as con:
-        masks.register(con)
         masks.set_key(con, key)
         wanted = [*job.options.columns.values(), *job.options.keep]
         if job.options.labels:
             wanted += [job.options.labels, *GOLD[1:]]
-        try:
-            source = open_source(con, file, scratch, job.options.mapping, job.options.encoding, wanted)
-            _need_text(source, file, job.options)
-            stage(con, source, job.options)
-        except duckdb.Error as error:
-            raise failed(f"{file} can't be read", error, "check that it is whole, or export it again") from None
+        source, straight = _open(con, job, file, scratch, wanted)
         report = Report(file, source.mapping.name, source.mapping.title)
         rejects = list(source.rejects)
-        if job.labels:
-            rejects += stage_gold(con, str(file), job.labels.task, job.labels.coder)
-        has_ids = "id" in job.options.columns or any(
-            source.sql(path) for value in source.mapping.columns.get("id", ()) for path in value.paths
-        )
-        found = inspect(con, str(file), has_ids)
-        rejects += found.rejects
-        report.notes += found.notes
-        if found.rows and found.rows == len(found.rejects):
-            first = found.rejects[0].reason
-            raise XltError(f"None of the {found.rows:,} objects in {file} is a post ({first}); nothing was imported.")
+        if straight:
+            put: Callable[[int], Merged] = partial(straight.put, con)
+            report.rows = straight.count
+        else:
+            rejects += _prepare(con, job, source, report)
+            put = partial(merge, con, key_of_id=masks.keyed("platform || ':' || id"))
         report.notes += _notes(source, job.options)
-        _, cut = complete_retweets(con)
-        if cut:
-            report.notes.append(
-                f"Cut (RT @user …), since the file lacks the posts that they repeat: {plural(cut, 'retweet')}."
-            )
-        _commit(con, job, report, digest, len(rejects), key)
+        _commit(con, job, report, digest, len(rejects), key, put)
     report.rejected = len(rejects)
     report.rejects_file = write_rejects(file, rejects, job.workspace)
     return report
 
 
-def _commit(con: DuckDBPyConnection, job: Import, report: Report, digest: str, rejected: int, key: bytes) -> None:
+def _open(
+    con: DuckDBPyConnection, job: Import, file: Path, scratch: Path, wanted: list[str]
+) -> tuple[Source, Straight | None]:
+    """Open a file, and stage it unless it can go straight in."""
+    import duckdb
+
+    options = job.options
+    try:
+        source = open_source(con, file, scratch, options.mapping, options.encoding, wanted, checked=False)
+        _need_text(source, file, options)
+        if source.mapping.text_form == "html":
+            masks.register(con)
+        straight = look(con, source, options) if _has_ids(source, options) else None
+        if straight is None:
+            if source.unchecked:
+                source = open_source(con, file, scratch, options.mapping, options.encoding, wanted)
+            stage(con, source, options)
+        return source, straight
+    except duckdb.Error as error:
+        raise failed(f"{file} can't be read", error, "check that it is whole, or export it again") from None
+
+
+def _has_ids(source: Source, options: Options) -> bool:
+    return "id" in options.columns or any(
+        source.sql(path) for value in source.mapping.columns.get("id", ()) for path in value.paths
+    )
+
+
+def _prepare(con: DuckDBPyConnection, job: Import, source: Source, report: Report) -> list[Reject]:
+    """Make of `staged` what can be merged; what was rejected of it."""
+    file = report.file
+    rejects = stage_gold(con, str(file), job.labels.task, job.labels.coder) if job.labels else []
+    found = inspect(con, str(file), _has_ids(source, job.options))
+    report.notes += found.notes
+    if found.rows and found.rows == len(found.rejects):
+        first = found.rejects[0].reason
+        raise XltError(f"None of the {found.rows:,} objects in {file} is a post ({first}); nothing was imported.")
+    _, cut = complete_retweets(con)
+    if cut:
+        report.notes.append(
+            f"Cut (RT @user …), since the file lacks the posts that they repeat: {plural(cut, 'retweet')}."
+        )
+    report.rows = numbers(con, f"SELECT count(*) FROM {STAGED}")[0]
+    return [*rejects, *found.rejects]
+
+
+def _commit(
+    con: DuckDBPyConnection,
+    job: Import,
+    report: Report,
+    digest: str,
+    rejected: int,
+    key: bytes,
+    put: Callable[[int], Merged],
+) -> None:
     import duckdb
 
     try:
@@ -177,9 +218,8 @@ def _commit(con: DuckDBPyConnection, job: Import, report: Report, digest: str, r
         check_key(con, key, job.workspace)
         row = con.execute("SELECT coalesce(max(id), 0) + 1 FROM imports").fetchone()
         number = int(row[0]) if row else 1
-        merged = merge(con, number, masks.keyed("platform || ':' || id"))
-        rows = con.execute(f"SELECT count(*) FROM {STAGED}").fetchone()
-        report.rows = int(rows[0]) if rows else 0
+        merged = put(number)
+        report.rows -= merged.forgotten
         report.added, report.changed = merged.added, merged.changed
         if job.labels:
             report.labels = sum(merge_gold(con, job.labels.task))
@@ -206,6 +246,8 @@ def _commit(con: DuckDBPyConnection, job: Import, report: Report, digest: str, r
         with suppress(duckdb.Error):
             con.execute("ROLLBACK")
         raise
+    if merged.textless:
+        report.notes.append(textless_note(merged.textless))
     if merged.reworded:
         report.notes.append(f"With another text than before: {plural(merged.reworded, 'post')}; the new text is kept.")
     if merged.forgotten:

@@ -45,6 +45,8 @@ class Merged:
     """Of the changed ones, those whose text is another."""
     forgotten: int
     """Rows left out because their erasure was asked for."""
+    textless: int = 0
+    """Of a file that was not staged, the posts without text; of others `inspect` has said it."""
 
 
 def merge(con: DuckDBPyConnection, source: int, key_of_id: str) -> Merged:

@@ -30,6 +30,8 @@ class Source:
     number: str | None = None
     """SQL of a post's number in the file, from 1, where the relation knows it."""
     empty_pages: int = 0
+    unchecked: bool = False
+    """Lines of JSON of which nobody has looked yet whether they are good."""
 
     def sql(self, path: Path) -> str | None:
         """SQL of a path's value as text; None when the file has no such column."""

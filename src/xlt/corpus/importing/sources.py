@@ -52,17 +52,19 @@ def open_source(
     mapping: str | None,
     encoding: str = "utf-8",
     wanted: Iterable[str] = (),
+    checked: bool = True,
 ) -> Source:
     """Open a file by the named mapping, or by the one that recognises it. Raises XltError, UsageError.
 
-    `wanted` are fields that the user asked for beside those of the mapping.
+    `wanted` are fields that the user asked for beside those of the mapping. Not `checked`, lines of JSON are taken for
+    good (`Source.unchecked`); DuckDB fails at the first that is not.
     """
     import duckdb
 
     check(path)
     try:
         if is_json(path):
-            return _open_json(con, path, scratch, load(mapping) if mapping else None, list(wanted))
+            return _open_json(con, path, scratch, load(mapping) if mapping else None, list(wanted), checked)
         readable = open_file(con, path, scratch, encoding)
         chosen = load(mapping) if mapping else _by_columns(readable.columns)
         described = con.execute(f"DESCRIBE SELECT * FROM {readable.relation}").fetchall()
@@ -107,7 +109,9 @@ def _by_columns(columns: Iterable[str]) -> Mapping:
     return load("table")
 
 
-def _open_json(con: DuckDBPyConnection, path: File, scratch: File, given: Mapping | None, wanted: list[str]) -> Source:
+def _open_json(
+    con: DuckDBPyConnection, path: File, scratch: File, given: Mapping | None, wanted: list[str], checked: bool
+) -> Source:
     first = first_objects(path)
     if not first:
         refuse_html(path)
@@ -115,16 +119,16 @@ def _open_json(con: DuckDBPyConnection, path: File, scratch: File, given: Mappin
     if mapping is None:
         refuse_errors(path, first)
         mapping = load("table")
-    objects = _objects(con, path, scratch)
+    unchecked = not checked and not mapping.rows and _suffix(path) != ".js" and _line_by_line(path)
+    objects = Objects(path, "newline_delimited") if unchecked else _objects(con, path, scratch)
     if mapping.rows:
         return open_pages(con, path, mapping, objects, wanted)
     fields, columns = _top_fields(mapping, first, wanted)
     names = list(dict.fromkeys(name for each in first for name in each))
     if mapping.kind == "table":
         fields = _Folded({name.casefold(): each for name, each in fields.items()})
-    return Source(
-        mapping, objects.typed(columns or {"text": "VARCHAR"}), {"": fields}, names, rejects=list(objects.rejects)
-    )
+    relation = objects.typed(columns or {"text": "VARCHAR"})
+    return Source(mapping, relation, {"": fields}, names, rejects=list(objects.rejects), unchecked=unchecked)
 
 
 def _top_fields(
@@ -166,8 +170,7 @@ def _objects(con: DuckDBPyConnection, path: File, scratch: File) -> Objects:
     elif _suffix(path) != ".js" and first_sign(path) == "[":
         objects = Objects(path, "array")
         try:
-            row = con.execute(f"SELECT bool_and(json_type(json) = 'OBJECT') FROM {objects.raw()}").fetchone()
-            if row and row[0]:
+            if con.execute(f"SELECT bool_and(json_type(json) = 'OBJECT') FROM {objects.raw()}").fetchall() == [(True,)]:
                 return objects
         except duckdb.Error:
             pass
