@@ -9,7 +9,7 @@ import pytest
 from filled import ANTI, NEUTRAL, PRO, TASK, UNRELATED, Post, add_run, fill, key_of
 from xlt.corpus import gate
 from xlt.corpus.labelled import find_runs
-from xlt.corpus.queries import FORMATS, Result, find, named, prepare, read, run, values_of, write
+from xlt.corpus.queries import FORMATS, Result, find, named, prepare, read, run, save, values_of, write
 from xlt.errors import UsageError, XltError
 
 POSTS = [
@@ -254,3 +254,31 @@ def test_results_are_json_that_others_read(corpus: Path, tmp_path: Path) -> None
         )
     content = json.loads((tmp_path / "o.json").read_text("utf-8"))
     assert content == [{"list": ["a"], "x": 1.5, "nothing": None, "s": {"k": 1}, "d": "2026-01-02"}]
+
+
+def test_a_query_is_saved_under_its_title_and_found_again(corpus: Path) -> None:
+    title = "-- Long posts\n-- Posts of some length.\n-- $least = 20: characters\n"
+    content = f"{title}SELECT id FROM tweets WHERE length(text) >= $least"
+    saved = save(corpus.parent, "long-posts", content)
+    assert (saved.title, saved.about) == ("Long posts", "Posts of some length.")
+    assert named(corpus.parent)["long-posts"].path == corpus.parent / "queries" / "long-posts.sql"
+    assert len(ask(corpus, "long-posts").rows) == 4
+    with pytest.raises(UsageError, match="another name"):
+        save(corpus.parent, "long-posts", content)
+    save(corpus.parent, "long-posts", content.replace("20", "0"), replace=True)
+    assert len(ask(corpus, "long-posts").rows) == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a/b", "-- T\nSELECT 1", "no name"),
+        ("", "-- T\nSELECT 1", "no name"),
+        ("q", "SELECT 1", "begins with a comment"),
+        ("q", "-- T", "no SQL"),
+    ],
+)
+def test_what_is_no_query_is_not_saved(tmp_path: Path, name: str, content: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        save(tmp_path, name, content)
+    assert not (tmp_path / "queries").exists()

@@ -29,7 +29,9 @@ def query(
     rows: Annotated[
         int | None, typer.Option(min=1, help=f"At most so many rows. [{SHOWN} as a table, all otherwise]")
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A .csv, .json or .parquet file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A .csv, .json, .jsonl or .parquet file.")
+    ] = None,
     format: Annotated[str | None, typer.Option(help="table, csv, json or parquet. [table]")] = None,
     show: Annotated[bool, typer.Option("--show", help="Print the query's SQL and run nothing.")] = False,
     corpus: Annotated[Path | None, typer.Option(help="A .duckdb file. [the workspace's corpus.duckdb]")] = None,
@@ -49,7 +51,8 @@ def query(
     if what is None:
         _list(workspace, format)
         return
-    chosen = choose_format(format, output)
+    lines = output is not None and output.suffix.lower() == ".jsonl" and format in (None, "json")
+    chosen = "json" if lines else choose_format(format, output)
     found = find(what, workspace)
     if show:
         print(found.sql)

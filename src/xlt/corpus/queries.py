@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlt.bundled import bundled
-from xlt.corpus import duck
+from xlt.corpus.asking import checked, mistake
 from xlt.corpus.labelled import Run, define_labelled
 from xlt.corpus.shares import Groups
-from xlt.disk import write_whole
+from xlt.disk import refused, write_text, write_whole
 from xlt.errors import UsageError, XltError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 FOLDER = "queries"
-FORMATS = (".parquet", ".csv", ".json")
+FORMATS = (".parquet", ".csv", ".json", ".jsonl")
 _NAME = re.compile(r"[A-Za-z0-9][\w-]*")
 _PARAMETER = re.compile(r"^\$(\w+)\s*=\s*(.*?):\s+(.*)$")
 _BATCH = 50_000
@@ -71,17 +71,48 @@ def read(path: Path) -> Query:
         content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise XltError(f"The query {path} can't be read: {error}.") from None
+    found = parse(content, path)
+    if not found.title or not found.sql:
+        raise XltError(f"The query {path} must begin with a comment that is its title (-- Title), then SQL.")
+    return found
+
+
+def parse(content: str, path: Path = Path()) -> Query:
+    """A query from the text of its file, as far as it has a title, a sentence, parameters and SQL."""
     lines = content.splitlines()
     comments: list[str] = []
     while lines and (lines[0].startswith("--") or not lines[0].strip()):
         line = lines.pop(0).removeprefix("--").strip()
         comments += [line] if line else []
-    if not comments or not "\n".join(lines).strip():
-        raise XltError(f"The query {path} must begin with a comment that is its title (-- Title), then SQL.")
-    found = [_PARAMETER.match(line) for line in comments[1:]]
+    found = [_PARAMETER.match(line) for line in comments]
     parameters = tuple(Parameter(*match.groups()) for match in found if match)
-    about = " ".join(line for line, match in zip(comments[1:], found, strict=True) if not match)
-    return Query(path.stem, comments[0].rstrip("."), about, parameters, "\n".join(lines).strip(), path)
+    said = [line for line, match in zip(comments, found, strict=True) if not match]
+    title = said[0].rstrip(".") if said else ""
+    return Query(path.stem, title, " ".join(said[1:]), parameters, "\n".join(lines).strip(), path)
+
+
+def save(workspace: Path, name: str, content: str, replace: bool = False) -> Query:
+    """Write a query into the workspace as `queries/NAME.sql`. `content` begins with its title. Raises UsageError.
+
+    A query that ships with xlt is not changed: the workspace's one of the same name comes before it. `replace` is
+    needed to write over a query of the workspace.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no name for a query; use letters, digits and hyphens, such as long-posts.")
+    path = workspace / FOLDER / f"{name}.sql"
+    if path.exists() and not replace:
+        raise UsageError(f"There is a query {name} in the workspace; save it under another name, or write over it.")
+    found = parse(content, path)
+    if not found.title:
+        raise UsageError("A query begins with a comment that is its title: -- Title, then a sentence, then SQL.")
+    if not found.sql:
+        raise UsageError("There is no SQL to save under the title.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise refused(path, error) from None
+    write_text(path, content.rstrip() + "\n")
+    return found
 
 
 def named(workspace: Path) -> dict[str, Query]:
@@ -141,57 +172,36 @@ def prepare(con: DuckDBPyConnection, run: Run | None, groups: Groups) -> dict[st
     return {"run": run.id, "task": run.task}
 
 
-def check(con: DuckDBPyConnection, sql: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The one statement of `sql` and the values that it uses. Raises UsageError unless it only reads."""
-    import duckdb
-
-    try:
-        statements = con.extract_statements(sql)
-    except duckdb.Error as error:
-        raise UsageError(f"The SQL can't be read: {duck.sentence(error)}.") from None
-    if len(statements) != 1:
-        raise UsageError(f"xlt query runs one statement, and there are {len(statements)}.")
-    statement = statements[0]
-    if statement.type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
-        raise UsageError(f"xlt query only reads: write SELECT, not {statement.type.name}; xlt export writes files.")
-    missing = sorted(statement.named_parameters - set(values))
-    if missing:
-        needs_run = " (there is no run yet: xlt classify corpus)" if "run" in missing else ""
-        raise UsageError(f"The query needs {', '.join(missing)}{needs_run}; give it with --param {missing[0]}=VALUE.")
-    return statement.query, {name: values[name] for name in statement.named_parameters}
-
-
 def run(con: DuckDBPyConnection, sql: str, values: Mapping[str, Any], cap: int | None) -> Result:
     """Run a query and take at most `cap` rows. Raises UsageError, XltError."""
     import duckdb
 
-    statement, used = check(con, sql, values)
+    asked = checked(con, sql, values)
     try:
-        result = con.execute(statement, used)
+        result = con.execute(asked.sql, asked.values)
         described: list[tuple[Any, ...]] = list(result.description or [])
         columns = tuple(str(each[0]) for each in described)
         rows = result.fetchall() if cap is None else result.fetchmany(cap + 1)
     except duckdb.Error as error:
-        raise _failed(error) from None
+        raise mistake(error) from None
     more = cap is not None and len(rows) > cap
     return Result(columns, rows[:cap] if more else rows, more)
 
 
 def write(con: DuckDBPyConnection, sql: str, values: Mapping[str, Any], output: Path, cap: int | None = None) -> int:
-    """Write a query's rows to a .parquet, .csv or .json file, whole or not at all; how many there were.
+    """Write a query's rows to a .parquet, .csv, .json or .jsonl file, whole or not at all; how many there were.
 
     Rows stream from DuckDB to the file. Raises UsageError, XltError.
     """
     import duckdb
 
-    statement, used = check(con, sql, values)
-    if cap is not None:
-        statement = f"SELECT * FROM ({statement.rstrip().rstrip(';')}\n) LIMIT {int(cap)}"
+    asked = checked(con, sql, values)
+    statement = asked.sql if cap is None else f"SELECT * FROM ({asked.sql}\n) LIMIT {int(cap)}"
     count = 0
 
     def copy(aside: Path) -> None:
         nonlocal count
-        reader: pa.RecordBatchReader = con.sql(statement, params=used).to_arrow_reader(_BATCH)
+        reader: pa.RecordBatchReader = con.sql(statement, params=asked.values).to_arrow_reader(_BATCH)
         try:
             count = _WRITERS[output.suffix.lower()](reader, aside)
         finally:
@@ -201,7 +211,7 @@ def write(con: DuckDBPyConnection, sql: str, values: Mapping[str, Any], output: 
     try:
         write_whole(output, copy)
     except duckdb.Error as error:
-        raise _failed(error) from None
+        raise mistake(error) from None
     return count
 
 
@@ -241,7 +251,16 @@ def _write_json(reader: pa.RecordBatchReader, path: Path) -> int:
     return count
 
 
-_WRITERS = {".parquet": _write_parquet, ".csv": _write_csv, ".json": _write_json}
+def _write_jsonl(reader: pa.RecordBatchReader, path: Path) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        for row in _rows(reader):
+            file.write(as_json(dict(zip(reader.schema.names, row, strict=True))) + "\n")
+            count += 1
+    return count
+
+
+_WRITERS = {".parquet": _write_parquet, ".csv": _write_csv, ".json": _write_json, ".jsonl": _write_jsonl}
 
 
 def _rows(reader: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
@@ -254,14 +273,3 @@ def as_json(value: object) -> str:
     return json.dumps(
         value, ensure_ascii=False, default=lambda each: float(each) if isinstance(each, Decimal) else str(each)
     )
-
-
-def _failed(error: Exception) -> XltError:
-    import duckdb
-
-    message = str(error)
-    if isinstance(error, duckdb.CatalogException) and re.search(r"\b(labelled|classes)\b", message):
-        return XltError("The query needs predictions, and the corpus has none yet; run xlt classify corpus first.")
-    if isinstance(error, (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)):
-        return UsageError(f"The SQL can't be run: {' '.join(message.split())[:400].rstrip('.')}.")
-    return duck.failed("The query failed", error, "change it, or ask for less")
