@@ -31,5 +31,9 @@ def tui(
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("xlt tui needs a terminal; in a script use xlt breakdown, xlt query and xlt export.")
     from xlt.tui.app import XltApp
+    from xlt.tui.jobs import settle
 
-    XltApp(folder, corpus).run()
+    try:
+        XltApp(folder, corpus).run()
+    finally:
+        settle()

@@ -76,6 +76,21 @@ def breakdown(
         raise duck.failed("The breakdown can't be made", error, "run the same command again") from None
 
 
+def posts_by(con: DuckDBPyConnection, source: Labelled, question: Question) -> list[Row]:
+    """Posts in each cell, with a label or without: rows with nothing but n. Raises UsageError, XltError."""
+    _check(con, source, question)
+    dimensions = [dimension(name, source.columns, question.zone) for name in question.by]
+    selected, params = _selected(source, question, dimensions)
+    with duck.sentences("The posts can't be counted", "ask for another column"):
+        found = Tally(con, selected, params, len(dimensions), with_authors=False).posts()
+    cells = {key: {"": count} for key, _, count in found}
+    keys = filled(dimensions, _order(dimensions, cells))[0]
+    return [
+        Row(tuple(shown(v, d) for v, d in zip(key, dimensions, strict=True)), cells.get(key, {"": 0})[""], {}, {}, {})
+        for key in keys
+    ]
+
+
 def _check(con: DuckDBPyConnection, source: Labelled, question: Question) -> None:
     columns = source.columns
     needs_author = {

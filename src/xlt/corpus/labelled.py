@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ REPOST_COLUMNS = ("retweet_of", "retweeted_status_id", "is_retweet", "is_repost"
 LABEL_COLUMNS = ("predicted", "label", "prediction")
 # How X's older exports write a date.
 _OLD_DATE = "%a %b %d %H:%M:%S %z %Y"
+_POSTS = "(SELECT *, coalesce(lang, lang_tag, 'und') AS language FROM tweets)"
 _OF_TWEETS = ("platform", "country", "place", "place_source", "conversation", "author", "source")
 
 
@@ -97,9 +98,12 @@ def define_labelled(con: DuckDBPyConnection, runs: Sequence[Run]) -> None:
 def from_corpus(con: DuckDBPyConnection, runs: Sequence[Run]) -> Labelled:
     """The tweets of an open corpus with the predictions of these runs."""
     define_labelled(con, runs)
-    columns = corpus_columns(runs)
-    posts = "(SELECT *, coalesce(lang, lang_tag, 'und') AS language FROM tweets)"
-    return Labelled("labelled", columns, tuple(runs), posts)
+    return Labelled("labelled", corpus_columns(runs), tuple(runs), _POSTS)
+
+
+def without_labels() -> Labelled:
+    """The tweets of a corpus that no run has labelled yet."""
+    return Labelled(_POSTS, replace(corpus_columns(()), label="NULL::VARCHAR", confidence=None, author=None))
 
 
 def corpus_columns(runs: Sequence[Run]) -> Columns:

@@ -6,6 +6,7 @@ An action of the scope `posts` with the name `search` is `posts.search` in the w
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
@@ -27,8 +28,8 @@ class Action:
 
     @property
     def id(self) -> str:
-        """Its name in xlt.toml."""
-        return f"{self.scope}.{self.name}"
+        """Its name in xlt.toml: `app.tab-3` for `tab(3)`."""
+        return f"{self.scope}.{re.sub('[^a-z0-9_]+', '-', self.name).strip('-')}"
 
 
 ACTIONS: tuple[Action, ...] = (
@@ -56,7 +57,31 @@ ACTIONS: tuple[Action, ...] = (
     Action("rows", "last", "G,end", "last", "To the last row."),
     Action("rows", "left", "h,left", "left", "Scroll to the left."),
     Action("rows", "right", "l,right", "right", "Scroll to the right."),
-    Action("rows", "open", "enter", "open", "Open what the row stands for."),
+    Action("rows", "open", "enter", "open", "Open what the row stands for.", footer=True),
+    Action("choice", "down", "j", "down", "One option down."),
+    Action("choice", "up", "k", "up", "One option up."),
+    Action("posts", "search", "slash", "search", "Find posts whose text holds something.", footer=True),
+    Action("posts", "next_match", "n", "next match", "To the next post that holds it."),
+    Action("posts", "previous_match", "N", "previous match", "To the post before that holds it."),
+    Action("posts", "filter", "f", "filter", "Languages, dates, text, confidence.", footer=True),
+    Action(
+        "posts", "sort", "s", "sort", "By date, language, label, confidence, length, reposts or likes.", footer=True
+    ),
+    Action("posts", "reverse", "S", "reverse", "Turn the order around."),
+    Action("posts", "copy", "y", "copy", "Copy the text of the post."),
+    Action("posts", "copy_link", "Y", "copy link", "Copy the link of the post, or its id."),
+    Action("posts", "export", "e", "export", "Write these posts to a file.", footer=True),
+    Action("posts", "detail_down", "right_square_bracket,shift+down", "text down", "Scroll the text of the post."),
+    Action("posts", "detail_up", "left_square_bracket,shift+up", "text up", "Scroll the text of the post."),
+    Action("breakdown", "group", "b", "group by", "Language, month, country, run, seen or unseen.", footer=True),
+    Action("breakdown", "filter('langs')", "f", "filter", "Languages, dates, text, confidence.", footer=True),
+    Action("breakdown", "filter('contains')", "slash", "filter text", "Only posts whose text holds something."),
+    Action("breakdown", "sort", "s", "sort", "Sort by a column; again turns it around.", footer=True),
+    Action("breakdown", "reverse", "S", "reverse", "Turn the order around."),
+    Action("breakdown", "second", "v", "second run", "Another run beside this one, line by line.", footer=True),
+    Action("breakdown", "run", "r", "run", "Show another run."),
+    Action("breakdown", "unit", "u", "unit", "Count posts, distinct texts, or authors."),
+    Action("breakdown", "clear", "x", "clear filter", "All posts again, and no second run."),
 )
 
 

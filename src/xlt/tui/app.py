@@ -71,6 +71,14 @@ class XltApp(App[None]):
         found = self.settings.of("app").get("run")
         return found if isinstance(found, str) else None
 
+    def choose_run(self, run: str) -> None:
+        """Show this run on every screen."""
+        self.settings.of("app")["run"] = run
+        self.version += 1
+        screen = self._own_screen()
+        if screen is not None:
+            screen.refresh_corpus()
+
     def on_mount(self) -> None:
         wanted = self.settings.of("app").get("mode")
         known = {tab.mode: tab for tab in TABS}
@@ -224,5 +232,5 @@ class XltApp(App[None]):
         if self.current_mode in {tab.mode for tab in TABS}:
             self.settings.of("app")["mode"] = self.current_mode
         self.settings.save()
-        self.jobs.cancel_all(patience=2.0)
+        self.jobs.cancel_all()
         self.exit()

@@ -89,7 +89,7 @@ class ImportScreen(ModalScreen[None]):
         self.dismiss()
 
     def on_unmount(self) -> None:
-        self.jobs.cancel_all(patience=2.0)
+        self.jobs.cancel_all()
 
     def _say(self, sentence: str, part: float | None) -> None:
         if sentence:

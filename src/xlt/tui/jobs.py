@@ -21,18 +21,23 @@ from xlt.errors import Interrupted, XltError
 
 if TYPE_CHECKING:
     from textual.message_pump import MessagePump
+    from textual.timer import Timer
 
     from xlt.corpus.leash import Connection
 
 T = TypeVar("T")
 MEMORY = "256MB"
+# Nothing is said of what is over in a moment; seconds.
+_SILENCE, _LOOK = 0.5, 0.25
+_THREAD = "xlt-job-"
 
 
 class Job:
     """One piece of work, as its function sees it."""
 
-    def __init__(self, jobs: Jobs, name: str) -> None:
-        self.name = name
+    def __init__(self, jobs: Jobs, name: str, about: str | None) -> None:
+        self.name, self.about = name, about
+        self.spoke = False
         self.began = time.monotonic()
         self.leash = Leash(MEMORY, self._waits)
         self._jobs = jobs
@@ -87,6 +92,7 @@ class Jobs:
         self._owner, self._say, self._fail, self._defect = owner, say, fail, defect
         self._running: dict[str, Job] = {}
         self._threads: list[threading.Thread] = []
+        self._timer: Timer | None = None
 
     @property
     def busy(self) -> bool:
@@ -104,10 +110,16 @@ class Jobs:
         work: Callable[[Job], T],
         then: Callable[[T], None],
         failed: Callable[[XltError], None] | None = None,
+        about: str | None = None,
     ) -> Job:
-        """Run `work` in a thread and hand its result to `then`, or a user's error to `failed`, in the event loop."""
+        """Run `work` in a thread and hand its result to `then`, or a user's error to `failed`, in the event loop.
+
+        `about` is said of a job that takes a while and says nothing itself: `Counting`.
+        """
         self.cancel(name)
-        job = Job(self, name)
+        job = Job(self, name, about)
+        if self._timer is None:
+            self._timer = self._owner.set_interval(_LOOK, self._tick)
         self._running[name] = job
 
         def run() -> None:
@@ -127,7 +139,9 @@ class Jobs:
                 self.deliver(job, lambda: self._end(job, then, result))
 
         # The context knows the app, which Textual asks for.
-        thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), name=f"xlt-{name}", daemon=True)
+        thread = threading.Thread(
+            target=contextvars.copy_context().run, args=(run,), name=f"{_THREAD}{name}", daemon=True
+        )
         self._threads = [each for each in self._threads if each.is_alive()] + [thread]
         thread.start()
         return job
@@ -140,13 +154,11 @@ class Jobs:
             self._say("", None)
         return job is not None
 
-    def cancel_all(self, patience: float = 0.0) -> None:
-        """Cancel every job, and wait up to `patience` seconds for the threads to end."""
-        for name in list(self._running):
-            self.cancel(name)
-        deadline = time.monotonic() + patience
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+    def cancel_all(self) -> None:
+        """Cancel every job."""
+        for job in self._running.values():
+            job.cancel()
+        self._running.clear()
 
     def deliver(self, job: Job, what: Callable[[], None]) -> None:
         """From a job's thread: do `what` in the event loop unless the job was cancelled by then."""
@@ -160,7 +172,14 @@ class Jobs:
     def said(self, job: Job, sentence: str, part: float | None) -> None:
         """In the event loop: what a job says."""
         if self._running.get(job.name) is job:
+            job.spoke = bool(sentence)
             self._say(sentence, part)
+
+    def _tick(self) -> None:
+        for job in self._running.values():
+            seconds = time.monotonic() - job.began
+            if job.about and not job.spoke and seconds > _SILENCE:
+                self._say(f"{job.about} …  {seconds:.0f} s", job.leash.progress())
 
     def _end(self, job: Job, then: Callable[[Any], None] | None = None, result: Any = None) -> None:
         if self._running.get(job.name) is job:
@@ -168,3 +187,11 @@ class Jobs:
             self._say("", None)
             if then is not None:
                 then(result)
+
+
+def settle(patience: float = 5.0) -> None:
+    """Wait for the threads of jobs, cancelled ones too, so that none is in DuckDB when Python ends."""
+    deadline = time.monotonic() + patience
+    for thread in threading.enumerate():
+        if thread.name.startswith(_THREAD):
+            thread.join(max(0.0, deadline - time.monotonic()))

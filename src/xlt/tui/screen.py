@@ -64,11 +64,15 @@ class XltScreen(Screen[None]):
             self.load()
 
     def on_unmount(self) -> None:
-        self.jobs.cancel_all(patience=2.0)
+        self.jobs.cancel_all()
 
     def say(self, sentence: str, part: float | None = None) -> None:
         """A line for what goes on; empty when it is over."""
         self.query_one(Notice).say(sentence, part)
+
+    def tell(self, sentence: str) -> None:
+        """What was done."""
+        self.query_one(Notice).tell(sentence)
 
     def fail(self, error: XltError) -> None:
         """What went wrong, where it happened."""

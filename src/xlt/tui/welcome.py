@@ -77,7 +77,7 @@ class WelcomeScreen(XltScreen):
     def action_stop(self) -> None:
         """Stop loading the sample."""
         if self.jobs.cancel("sample"):
-            self.say("Stopped.")
+            self.tell("Stopped.")
 
     def _loaded(self, ended: Ended) -> None:
         self.xlt.connect()

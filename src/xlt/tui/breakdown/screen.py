@@ -1,17 +1,299 @@
-"""The screen Breakdown."""
+"""Breakdown: shares of topic and stance, a row for each language or whatever is asked for, a bar for each row."""
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
+from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
 
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Static
+
+from xlt.corpus.breakdown import Unit
+from xlt.corpus.filters import Filter
+from xlt.corpus.selection import Wanted
+from xlt.corpus.trend import Trend
+from xlt.tui import filtering
+from xlt.tui.actions import bindings
+from xlt.tui.breakdown import board as core
+from xlt.tui.breakdown.board import BY, UNITS, Board, View
+from xlt.tui.breakdown.columns import BoardRows, in_words, key_line
+from xlt.tui.choice import Choice
+from xlt.tui.filtering import FilterScreen
+from xlt.tui.jobs import Job
+from xlt.tui.scheme import part_at, scheme_of
 from xlt.tui.screen import XltScreen
+from xlt.tui.widgets.bar import Chip
 from xlt.tui.widgets.rows import Rows
 
 
 class BreakdownScreen(XltScreen):
-    """Being built."""
+    """The first screen."""
 
     MODE = "breakdown"
+    CSS_PATH = "screen.tcss"
+    BINDINGS = bindings("breakdown")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._view: View | None = None
+        self._board: Board | None = None
+        self._trend: Trend | None = None
+        self._source: BoardRows | None = None
 
     def body(self) -> ComposeResult:
+        with Horizontal(classes="chips"):
+            yield Chip("group", "group", "by")
+            yield Chip("unit", "unit", "unit")
+            yield Chip("filter('langs')", "langs", "languages")
+            yield Chip("filter('since')", "dates", "dates")
+            yield Chip("filter('contains')", "text", "text")
+            yield Chip("filter('most')", "confidence", "confidence")
         yield Rows()
+        yield Static(id="about-row")
+        yield Static(id="notes")
+
+    def on_mount(self) -> None:
+        self._view = core.remembered(self.state)
+        self.query_one(Rows).focus()
+        self._say_view()
+        self.watch(self.app, "theme", self._draw, init=False)
+
+    @property
+    def view(self) -> View:
+        """What is asked for."""
+        return self._view or View()
+
+    def load(self) -> None:
+        self._ask(self.view)
+
+    def _ask(self, view: View) -> None:
+        self._view = view
+        self.state.clear()
+        self.state.update(view.kept())
+        self._say_view()
+        self.clear()
+        self.jobs.cancel("trend")
+        if self.xlt.overview is not None:
+            self.jobs.start("board", lambda job: self._read(job, view), self._show, about="Counting")
+
+    def _read(self, job: Job, view: View) -> Board:
+        about = self.xlt.overview
+        assert about is not None
+        with job.corpus(self.xlt.corpus) as con:
+            return core.ask(con, view, about, self.xlt.run_id, scheme_of)
+
+    def _show(self, board: Board) -> None:
+        if self._board is None or replace(self._board.view, sort="", descending=True) != replace(
+            board.view, sort="", descending=True
+        ):
+            self._trend = None
+        self._board, self._view = board, board.view
+        self._say_view()
+        self._draw()
+        self.jobs.start("trend", lambda job: self._read_trend(job, board), self._show_trend)
+
+    def _read_trend(self, job: Job, board: Board) -> Trend | None:
+        with job.corpus(self.xlt.corpus) as con:
+            return core.curves(con, board)
+
+    def _show_trend(self, found: Trend | None) -> None:
+        self._trend = found
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._board is None:
+            return
+        rows = self.query_one(Rows)
+        board = replace(self._board, view=self.view)
+        part = self._source.part if self._source else None
+        self._source = BoardRows(board, core.ordered(board), self._trend, rows, self.app.current_theme.dark)
+        self._source.part = part
+        rows.show(self._source, self._source.columns)
+        notes = list(board.notes)
+        if board.run and board.second:
+            runs = [f"{each.model} ({each.id})" for each in (board.run, board.second)]
+            notes.insert(0, f"A: {runs[0]}. B: {runs[1]}; ▲▼ differ by 5 points or more.")
+        legend = key_line(board.scheme, self.app.current_theme.dark)
+        self.query_one("#notes", Static).update(
+            legend.append("   " + " ".join(notes) if legend else " ".join(notes), "dim")
+        )
+        self._say_row(rows.cursor)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._draw)
+
+    def _say_view(self) -> None:
+        view = self.view
+        said = {
+            "group": f"by {BY[view.by]}",
+            "unit": f"unit {view.unit}",
+            "langs": filtering.languages_words(view.filter),
+            "dates": filtering.dates_words(view.filter),
+            "text": filtering.text_words(view.filter),
+            "confidence": filtering.confidence_words(view.filter),
+        }
+        for chip in self.query(Chip):
+            chip.say(said[chip.name or ""], active=said[chip.name or ""] != _NOTHING.get(chip.name or ""))
+
+    def _say_row(self, index: int) -> None:
+        if self._source is None or not len(self._source) or self._board is None:
+            return
+        pair, is_second = self._source.at(index)
+        row = pair.second if is_second else pair.first
+        line = in_words(pair, row, self._board.scheme, self.view.unit) if row else f"{pair.title}: no posts"
+        if self._source.part is not None and self._board.scheme:
+            line += f"     enter opens {self._board.scheme.classes[self._source.part].short}"
+        self.query_one("#about-row", Static).update(Content(line))
+
+    # What the user does
+
+    @on(Rows.Moved)
+    def _moved(self, event: Rows.Moved) -> None:
+        self._say_row(event.index)
+
+    @on(Rows.Sideways)
+    def _sideways(self, event: Rows.Sideways) -> None:
+        if self._source is None or self._board is None or self._board.scheme is None:
+            return
+        places = len(self._board.scheme.classes) + 1
+        now = -1 if self._source.part is None else self._source.part
+        step = (now + 1 + event.step) % places - 1
+        self._source.part = None if step < 0 else step
+        self.query_one(Rows).changed()
+        self._say_row(event.index)
+
+    @on(Rows.Opened)
+    def _opened(self, event: Rows.Opened) -> None:
+        if self._source is None or self._board is None:
+            return
+        pair, is_second = self._source.at(event.index)
+        row = pair.second if is_second else pair.first
+        scheme = self._board.scheme
+        if row is None:
+            return
+        part = self._source.part
+        if event.column == "bar" and scheme is not None:
+            part = part_at(row, scheme, self.query_one(Rows).width_of("bar"), event.part)
+        elif event.column is not None:
+            part = None
+        whole = pair is self._source.pairs[-1]
+        labels = () if scheme is None else scheme.classes[part].labels if part is not None else scheme.labels
+        wanted = Wanted(
+            filter=self.view.filter,
+            cell=() if whole else ((self.view.by, pair.key),),
+            labels=labels,
+            order="confidence" if part is not None else "corpus",
+        )
+        short = f" · {scheme.classes[part].short}" if scheme and part is not None else ""
+        filtered = filtering.words(self.view.filter)
+        title = pair.title + short + (f" · {filtered}" if filtered else "")
+        run = self._board.second if is_second else self._board.run
+        if self.view.by == "run" and self.xlt.overview and not whole:
+            run, wanted = self.xlt.overview.run(pair.key), replace(wanted, cell=())
+        from xlt.tui.posts.screen import PostsScreen
+
+        self.app.push_screen(PostsScreen(wanted, title, run.id if run else None))
+
+    @on(Rows.HeaderClicked)
+    def _header(self, event: Rows.HeaderClicked) -> None:
+        if event.column == "bar":
+            return
+        self._sort(event.column)
+
+    def _sort(self, column: str) -> None:
+        same = self.view.sort == column
+        down = not self.view.descending if same else column != "key"
+        self._view = replace(self.view, sort=column, descending=down)
+        self.state.update(self._view.kept())
+        self._draw()
+
+    def action_sort(self) -> None:
+        """Choose the column to sort by."""
+        if self._board is None:
+            return
+        scheme = self._board.scheme
+        options = [("", "as it comes (largest first, or by time)"), ("key", BY[self.view.by]), ("n", "n")]
+        if scheme:
+            options += [("topic", "share on topic")] if scheme.lead else []
+            options += [(each.name, each.short) for each in scheme.classes]
+        self.app.push_screen(Choice("Sort by", options, self.view.sort), lambda found: self._sorted(found))
+
+    def _sorted(self, column: str | None) -> None:
+        if column is not None:
+            self._sort(column)
+
+    def action_reverse(self) -> None:
+        """The other way round."""
+        self._sort(self.view.sort or "n")
+
+    def action_group(self) -> None:
+        """Choose what the rows are."""
+        self.app.push_screen(Choice("A row for each", list(BY.items()), self.view.by), self._grouped)
+
+    def _grouped(self, by: str | None) -> None:
+        if by is not None:
+            self._ask(replace(self.view, by=by, sort=""))
+
+    def action_unit(self) -> None:
+        """Choose what is counted."""
+        titles = {"posts": "posts", "texts": "texts: each distinct text once", "authors": "authors: each once"}
+        self.app.push_screen(Choice("Count", [(unit, titles[unit]) for unit in UNITS], self.view.unit), self._counted)
+
+    def _counted(self, unit: str | None) -> None:
+        if unit is not None:
+            self._ask(replace(self.view, unit=cast("Unit", unit)))
+
+    def action_filter(self, field: str = "langs") -> None:
+        """Say which posts count."""
+        self.app.push_screen(FilterScreen(self.view.filter, field), self._filtered)
+
+    def _filtered(self, wanted: Filter | None) -> None:
+        if wanted is not None:
+            self._ask(replace(self.view, filter=wanted))
+
+    def action_clear(self) -> None:
+        """All posts of one run again."""
+        self._ask(replace(self.view, filter=Filter(), second=None))
+
+    def action_run(self) -> None:
+        """Choose the run."""
+        self._choose_run("Shares of the run", self._ran, second=False)
+
+    def action_second(self) -> None:
+        """Choose a second run."""
+        self._choose_run("Beside it, line by line", self._compared, second=True)
+
+    def _choose_run(self, title: str, then: Callable[[str | None], None], second: bool) -> None:
+        about = self.xlt.overview
+        run = about.run(self.xlt.run_id) if about else None
+        if about is None or run is None or (second and len(about.runs) < 2):
+            self.tell("There is no other run yet." if run else "There is no run yet.")
+            return
+        others = [each for each in about.runs if not second or (each.id != run.id and each.task_hash == run.task_hash)]
+        if not others:
+            self.tell("The other runs answer another task, so they can't stand beside this one.")
+            return
+        options = [("", "none")] if second else []
+        options += [(each.id, f"{each.id}  {each.model}  {each.task}  {each.texts:,} texts") for each in others]
+        self.app.push_screen(Choice(title, options, self.view.second if second else run.id), then)
+
+    def _ran(self, run: str | None) -> None:
+        if run is not None:
+            self.xlt.choose_run(run)
+
+    def _compared(self, run: str | None) -> None:
+        if run is not None:
+            self._ask(replace(self.view, second=run or None))
+
+
+_NOTHING = {
+    "langs": filtering.languages_words(Filter()),
+    "dates": filtering.dates_words(Filter()),
+    "text": filtering.text_words(Filter()),
+    "confidence": filtering.confidence_words(Filter()),
+    "unit": "unit posts",
+}

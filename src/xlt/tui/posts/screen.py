@@ -1,17 +1,355 @@
-"""The screen Posts."""
+"""Posts: all of them or those behind a bar, read one by one."""
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Static
+
+from xlt.corpus.filters import Filter
+from xlt.corpus.labelled import Run
+from xlt.corpus.selection import ORDERS, Numbers, Order, Wanted, reversed_order
+from xlt.tui import filtering
+from xlt.tui.actions import bindings
+from xlt.tui.choice import Choice, Line
+from xlt.tui.filtering import FilterScreen
+from xlt.tui.jobs import Job
+from xlt.tui.posts.detail import Detail
+from xlt.tui.posts.pages import Pages, columns_for
+from xlt.tui.scheme import Scheme, scheme_of
 from xlt.tui.screen import XltScreen
 from xlt.tui.widgets.rows import Rows
+from xlt.tui.words import harmless
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from xlt.corpus.pages import Line as Entry
+    from xlt.corpus.pages import Post
+
+_SORTED = {
+    "date": "by date",
+    "language": "by language",
+    "label": "by label",
+    "confidence": "by confidence",
+    "length": "by length",
+    "reposts": "by reposts",
+    "likes": "by likes",
+}
+BESIDE, LEAST = 100, 56
+"""Columns from which the post stands beside the list; the list's least width then."""
 
 
 class PostsScreen(XltScreen):
-    """Being built."""
+    """A list of posts and the one at the cursor."""
 
     MODE = "posts"
+    CSS_PATH = "screen.tcss"
+    BINDINGS = bindings("posts")
+
+    def __init__(self, wanted: Wanted | None = None, title: str = "", run_id: str | None = None) -> None:
+        """`wanted` are the posts behind a bar of the run `run_id`; by default all posts."""
+        super().__init__()
+        self._behind, self._title, self._run_id = wanted is not None, title, run_id
+        self._wanted = wanted or Wanted()
+        self._run: Run | None = None
+        self._scheme: Scheme | None = None
+        self._pages: Pages | None = None
+        self._matches: npt.NDArray[np.uint32] | None = None
+        self._words: str | None = None
+        self._post: Post | None = None
 
     def body(self) -> ComposeResult:
-        yield Rows()
+        yield Static(id="what")
+        with Horizontal(id="split"):
+            yield Rows()
+            yield Detail()
+
+    def on_mount(self) -> None:
+        if not self._behind:
+            self._wanted = _remembered(self.state)
+        self.query_one(Rows).focus()
+        self._fold()
+        self.watch(self.app, "theme", self._repaint, init=False)
+
+    # What is asked for
+
+    def load(self) -> None:
+        about = self.xlt.overview
+        self._run = about.run(self._run_id or self.xlt.run_id) if about else None
+        self._scheme = scheme_of(self._run) if self._run else None
+        self._ask(self._wanted)
+
+    def _ask(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        if not self._behind:
+            self.state.clear()
+            self.state.update(filter=filtering.kept(wanted.filter), order=wanted.order, descending=wanted.descending)
+        self.clear()
+        self._matches = None
+        self._say_what()
+        self.jobs.start("select", lambda job: self._select(job, wanted), self._selected, about="Selecting")
+
+    def _select(self, job: Job, wanted: Wanted) -> Numbers:
+        from xlt.corpus.selection import select
+
+        with job.corpus(self.xlt.corpus) as con:
+            return select(con, wanted, self._run)
+
+    def _selected(self, numbers: Numbers) -> None:
+        # A page of the former selection has no place in this one.
+        self.jobs.cancel("page")
+        rows = self.query_one(Rows)
+        before = self._pages
+        columns = self._columns()
+        self._pages = Pages(numbers, self._scheme, columns, self._want)
+        self._pages.words, self._pages.dark = self._words, self.app.current_theme.dark
+        cursor = rows.cursor if before and len(before) == len(numbers) else 0
+        self._post = None
+        rows.show(self._pages, columns, cursor)
+        if not len(numbers):
+            self.query_one(Detail).clear()
+        self._say_what()
+        if self._words:
+            self._search(self._words, jump=False)
+
+    def _want(self, page: int) -> None:
+        # Asked while a line is drawn: only the pages that are seen when the job begins are read.
+        if not self.jobs.running("page"):
+            self.jobs.start("page", self._read_pages, self._show_pages)
+
+    def _read_pages(self, job: Job) -> list[tuple[int, list[Entry]]]:
+        from xlt.corpus.pages import page
+        from xlt.tui.posts.pages import PAGE
+
+        pages = self._pages
+        assert pages is not None
+        seen = self.query_one(Rows).seen
+        wanted = [
+            each for each in range(seen.start // PAGE, (max(seen.stop, 1) - 1) // PAGE + 1) if not pages.has(each)
+        ]
+        with job.corpus(self.xlt.corpus) as con:
+            return [(each, page(con, pages.numbers_of(each), self._run.id if self._run else None)) for each in wanted]
+
+    def _show_pages(self, found: list[tuple[int, list[Entry]]]) -> None:
+        if self._pages is None:
+            return
+        for number, lines in found:
+            self._pages.put(number, lines)
+        self.query_one(Rows).changed()
+
+    # The post at the cursor
+
+    @on(Rows.Moved)
+    def _moved(self, event: Rows.Moved) -> None:
+        self._say_what()
+        if self._pages is not None and len(self._pages):
+            number = self._pages.numbers[event.index]
+            if self._post is None or self._post.number != int(number):
+                self.jobs.start("post", lambda job: self._read_post(job, int(number)), self._show_post)
+
+    def _read_post(self, job: Job, number: int) -> Post | None:
+        from xlt.corpus.pages import post
+
+        with job.corpus(self.xlt.corpus) as con:
+            return post(con, number, self._run.id if self._run else None)
+
+    def _show_post(self, post: Post | None) -> None:
+        self._post = post
+        detail = self.query_one(Detail)
+        if post is None:
+            detail.clear()
+        else:
+            detail.show(post, self._scheme, self._words, self.app.current_theme.dark)
+
+    # The screen
+
+    def on_resize(self) -> None:
+        self._fold()
+        self.call_after_refresh(self._repaint)
+
+    def _fold(self) -> None:
+        """The post beside the list where there is room, else below it."""
+        self.set_class(self.size.width < BESIDE, "-narrow")
+
+    def _columns(self) -> tuple[Any, ...]:
+        width = self.query_one(Rows).size.width or self.size.width
+        one = len(self._wanted.filter.langs) == 1 or any(by == "lang" for by, _ in self._wanted.cell)
+        return columns_for(width, self._run is not None, not one)
+
+    def _repaint(self) -> None:
+        if self._pages is None:
+            return
+        self._pages.columns = self._columns()
+        self._pages.dark = self.app.current_theme.dark
+        self.query_one(Rows).show(self._pages, self._pages.columns)
+        if self._post is not None:
+            self._show_post(self._post)
+
+    def _say_what(self) -> None:
+        wanted = self._wanted
+        parts = [self._title or "All posts"]
+        if not self._behind and (filtered := filtering.words(wanted.filter)):
+            parts = [filtered]
+        if self._pages is not None:
+            parts.append(f"{len(self._pages):,} posts")
+        if wanted.order in _SORTED:
+            parts.append(f"{_SORTED[wanted.order]} {'↓' if wanted.descending else '↑'}")
+        if self._matches is not None:
+            parts.append(f"{len(self._matches):,} hold “{self._words}”")
+        line = " · ".join(parts)
+        if self._pages is not None and len(self._pages):
+            line += f"     row {self.query_one(Rows).cursor + 1:,}"
+        self.query_one("#what", Static).update(Content(line))
+
+    # What the user does
+
+    @on(Rows.Opened)
+    def _opened(self) -> None:
+        self.query_one(Detail).focus()
+
+    @on(Rows.HeaderClicked)
+    def _header(self, event: Rows.HeaderClicked) -> None:
+        order = "length" if event.column == "text" else event.column
+        if order in ORDERS:
+            self._ask(reversed_order(self._wanted, order))
+
+    def action_sort(self) -> None:
+        """Choose the order."""
+        options: list[tuple[str, str]] = [("corpus", "as imported"), *_SORTED.items()]
+        self.app.push_screen(Choice("Sort", options, self._wanted.order), self._sorted)
+
+    def _sorted(self, order: str | None) -> None:
+        known: dict[str, Order] = {each: each for each in ORDERS}
+        if order is not None:
+            self._ask(reversed_order(self._wanted, known[order]))
+
+    def action_reverse(self) -> None:
+        """The other way round."""
+        self._ask(reversed_order(self._wanted, self._wanted.order))
+
+    def action_filter(self) -> None:
+        """Say which posts."""
+        self.app.push_screen(FilterScreen(self._wanted.filter), self._filtered)
+
+    def _filtered(self, wanted: Filter | None) -> None:
+        if wanted is not None:
+            if self._behind:
+                said = filtering.words(wanted)
+                self._title = self._title.split(" · ")[0] + (f" · {said}" if said else "")
+            self._ask(replace(self._wanted, filter=wanted))
+
+    def action_search(self) -> None:
+        """Ask for words."""
+        self.app.push_screen(Line("Find posts whose text holds", self._words or ""), self._searched)
+
+    def _searched(self, words: str | None) -> None:
+        if words is None:
+            return
+        self._words = words.strip() or None
+        self._matches = None
+        if self._pages is not None:
+            self._pages.words = self._words
+        self.query_one(Rows).changed()
+        if self._post is not None:
+            self._show_post(self._post)
+        if self._words:
+            self._search(self._words, jump=True)
+        self._say_what()
+
+    def _search(self, words: str, jump: bool) -> None:
+        pages = self._pages
+        if pages is None:
+            return
+
+        def find(job: Job) -> npt.NDArray[np.uint32]:
+            from xlt.corpus.selection import holding
+
+            with job.corpus(self.xlt.corpus) as con:
+                return holding(con, pages.numbers, words)
+
+        def found(places: npt.NDArray[np.uint32]) -> None:
+            self._matches = places
+            self._say_what()
+            if jump:
+                self._jump(1, stay=True)
+
+        self.jobs.start("search", find, found, about="Searching")
+
+    def action_next_match(self) -> None:
+        """To the next post that holds the words."""
+        self._jump(1)
+
+    def action_previous_match(self) -> None:
+        """To the post before that holds them."""
+        self._jump(-1)
+
+    def _jump(self, step: int, stay: bool = False) -> None:
+        if self._matches is None or not len(self._matches):
+            self.tell(f"No post here holds “{self._words}”." if self._words else "Nothing was searched yet: /")
+            return
+        rows = self.query_one(Rows)
+        places = cast("Sequence[int]", self._matches)
+        at = bisect_left(places, rows.cursor + (0 if step < 0 or stay else 1)) - (step < 0)
+        if not 0 <= at < len(places):
+            self.tell("From the last match to the first." if step > 0 else "From the first match to the last.")
+            at %= len(self._matches)
+        rows.cursor = int(self._matches[at])
+
+    def action_copy(self) -> None:
+        """Copy the text."""
+        if self._post is not None and self._post.text:
+            self.app.copy_to_clipboard(harmless(self._post.text))
+            self.tell("Copied: the text of the post.")
+
+    def action_copy_link(self) -> None:
+        """Copy the link, or the id."""
+        if self._post is not None:
+            self.app.copy_to_clipboard(self._post.url or self._post.id)
+            self.tell(f"Copied: {self._post.url or self._post.id}")
+
+    def action_detail_down(self) -> None:
+        """Scroll the text."""
+        self.query_one(Detail).scroll_page_down(animate=False)
+
+    def action_detail_up(self) -> None:
+        """Scroll the text."""
+        self.query_one(Detail).scroll_page_up(animate=False)
+
+    def action_export(self) -> None:
+        """Ask for a file."""
+        hint = "posts.parquet, .csv, .tsv, .jsonl, .dta, .sav; .txt: bare ids"
+        self.app.push_screen(Line("Write these posts to", str(self.xlt.workspace / "posts.csv"), hint), self._export)
+
+    def _export(self, given: str | None) -> None:
+        if not given or self._pages is None:
+            return
+        numbers, run, path = self._pages.numbers, self._run, Path(given).expanduser()
+        self.clear()
+
+        def write(job: Job) -> int:
+            from xlt.corpus.exports import Selection, export
+
+            selection = Selection(run=run.id if run else None, numbers=numbers, ids_only=path.suffix == ".txt")
+            return export(self.xlt.workspace, self.xlt.corpus, selection, path)
+
+        done = f"Written: {path}"
+        self.jobs.start("export", write, lambda rows: self.tell(f"{done}, {rows:,} posts."), about="Writing")
+
+
+def _remembered(state: dict[str, Any]) -> Wanted:
+    order = state.get("order")
+    return Wanted(
+        filter=filtering.remembered(state.get("filter", {})),
+        order=order if order in ORDERS else "corpus",
+        descending=state.get("descending") is True,
+    )

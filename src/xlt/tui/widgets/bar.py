@@ -10,6 +10,9 @@ from textual.widgets import Static
 
 from xlt.tui.tabs import Tab
 
+_READ = 6.0
+"""Seconds that a sentence of success stays."""
+
 
 class TabName(Static):
     """One numbered screen; a click shows it."""
@@ -22,6 +25,23 @@ class TabName(Static):
     async def on_click(self, event: events.Click) -> None:
         event.stop()
         await self.app.run_action(f"tab({self._tab.key})")
+
+
+class Chip(Static):
+    """Something that is chosen, such as `by language ▾`; a click chooses anew."""
+
+    def __init__(self, action: str, name: str, title: str) -> None:
+        super().__init__(Content(title), name=name)
+        self._action = action
+
+    def say(self, words: str, active: bool) -> None:
+        """What is chosen; `active` when it leaves something out."""
+        self.update(Content(f"{words} ▾"))
+        self.set_class(active, "-active")
+
+    async def on_click(self, event: events.Click) -> None:
+        event.stop()
+        await self.app.run_action(f"screen.{self._action}")
 
 
 class TopBar(Horizontal):
@@ -42,32 +62,38 @@ class TopBar(Horizontal):
 
 
 class Notice(Static):
-    """One line for what goes on or went wrong; not there when there is nothing to say."""
+    """One line for what goes on, what was done or what went wrong; not there when there is nothing to say."""
 
     def __init__(self) -> None:
         super().__init__(Content(""), id="notice")
         self.display = False
+        self._kind, self._said = "", ""
 
     def say(self, sentence: str, part: float | None = None) -> None:
-        """Show a sentence, with how much is done."""
-        done = "" if part is None else f"  {100 * part:.0f} %"
-        self._show(sentence + done, error=False)
+        """What goes on, and how much is done; empty when it is over. It covers no error."""
+        if sentence and self._kind != "error":
+            self._show("progress", sentence + ("" if part is None else f"  {100 * part:.0f} %"))
+        elif not sentence and self._kind == "progress":
+            self.clear()
+
+    def tell(self, sentence: str) -> None:
+        """What was done; goes away by itself."""
+        self._show("told", sentence)
+        self.set_timer(_READ, lambda: self.clear() if self._kind == "told" and self._said == sentence else None)
 
     def fail(self, sentence: str) -> None:
-        """Show what went wrong, until something else is done."""
-        self._show(sentence, error=True)
+        """What went wrong, until something else is done."""
+        self._show("error", sentence)
 
-    def _show(self, sentence: str, error: bool) -> None:
-        if not sentence and self.has_class("-error"):
-            # An error stays until it is answered.
-            return
+    def _show(self, kind: str, sentence: str) -> None:
+        self._kind, self._said = kind, sentence
         self.update(Content(sentence))
-        self.display = bool(sentence)
-        self.set_class(error, "-error")
+        self.display = True
+        self.set_class(kind == "error", "-error")
 
     def clear(self) -> None:
         """Nothing to say any more."""
-        self.remove_class("-error")
+        self._kind, self._said = "", ""
         self.display = False
 
     def on_click(self, event: events.Click) -> None:

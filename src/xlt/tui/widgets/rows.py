@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
@@ -29,8 +29,8 @@ class Column:
     """One column."""
 
     id: str
-    title: str
-    """Two lines when it holds a line break; the last stands above the rows."""
+    title: str | Callable[[int], str]
+    """Two lines when it holds a line break; the last stands above the rows. It may depend on the column's width."""
     width: int
     """In terminal cells; the least width of a column that fills."""
     align: Literal["left", "right"] = "left"
@@ -64,7 +64,7 @@ class Rows(ScrollView, can_focus=True):
     """Rows under a header, with a cursor that keys and mouse move. Text is never read as markup."""
 
     BINDINGS = bindings("rows")
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--header", "rows--cursor", "rows--quiet"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--cursor", "rows--quiet"}
 
     cursor: reactive[int] = reactive(0)
 
@@ -132,7 +132,7 @@ class Rows(ScrollView, can_focus=True):
     @property
     def header_lines(self) -> int:
         """Lines that stay on top."""
-        return 2 if any("\n" in column.title for column in self._columns) else 1
+        return 2 if any("\n" in _title(column, column.width) for column in self._columns) else 1
 
     @property
     def seen(self) -> range:
@@ -184,7 +184,7 @@ class Rows(ScrollView, can_focus=True):
         width = self.size.width
         base = self.rich_style
         if y < self.header_lines:
-            strip = self._header(y, base + self.get_component_rich_style("rows--header", partial=True))
+            strip = self._header(y, base + Style(dim=True))
         else:
             index = self.scroll_offset.y + y - self.header_lines
             if index >= len(self._source):
@@ -199,8 +199,8 @@ class Rows(ScrollView, can_focus=True):
 
     def _header(self, line: int, style: Style) -> Strip:
         cells: list[Cell] = []
-        for column in self._columns:
-            lines = column.title.split("\n")
+        for column, (start, end) in zip(self._columns, self._spans, strict=False):
+            lines = _title(column, end - start).split("\n")
             lines = [""] * (self.header_lines - len(lines)) + lines
             cells.append(lines[line])
         return self._strip(cells, style, header=True)
@@ -289,6 +289,10 @@ class Rows(ScrollView, can_focus=True):
         if column is not None and at is not None and (column.opens or event.chain == 2):
             start, end = self._spans[at]
             self.post_message(self.Opened(self, index, column.id, min(1.0, (x - start) / max(1, end - start))))
+
+
+def _title(column: Column, width: int) -> str:
+    return column.title if isinstance(column.title, str) else column.title(width)
 
 
 def fitted(cell: Cell, width: int, align: Literal["left", "right"] = "left") -> Text:

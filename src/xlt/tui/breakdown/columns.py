@@ -1,0 +1,171 @@
+"""The columns of Breakdown, by the room there is, and their cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from rich.style import Style
+from rich.text import Text
+
+from xlt.corpus.shares import Row
+from xlt.corpus.trend import Trend
+from xlt.tui.breakdown.board import BY, Board, Pair
+from xlt.tui.scheme import Scheme, bar, spark
+from xlt.tui.widgets.rows import GAP, Cell, Column, Rows
+
+TREND, SHARE = 12, 7
+LEAST_BAR, LEAST_NAME, MOST_NAME = 16, 8, 24
+MARKED = 5.0
+"""Percentage points from which a difference between two runs stands out."""
+
+
+class BoardRows:
+    """The rows of a board as `Rows` draws them; with two runs, two lines for each."""
+
+    def __init__(self, board: Board, pairs: Sequence[Pair], trend: Trend | None, rows: Rows, dark: bool) -> None:
+        self.board, self.pairs, self.trend = board, pairs, trend
+        self.part: int | None = None
+        """The part of the bar that left and right have chosen."""
+        self._rows, self._dark = rows, dark
+        self.columns = _columns(board, pairs, trend, rows.size.width)
+
+    def __len__(self) -> int:
+        return len(self.pairs) * self.lines
+
+    @property
+    def lines(self) -> int:
+        """Lines for each row."""
+        return 2 if self.board.second else 1
+
+    def at(self, index: int) -> tuple[Pair, bool]:
+        """What stands on a line, and whether it is the second run's."""
+        return self.pairs[index // self.lines], index % self.lines == 1
+
+    def row(self, index: int) -> Sequence[Cell]:
+        """The cells of a line."""
+        pair, is_second = self.at(index)
+        row = pair.second if is_second else pair.first
+        whole = pair is self.pairs[-1]
+        cells: list[Cell] = [
+            self._cell(column.id, pair, row, is_second, index) if row else self._absent(column.id)
+            for column in self.columns
+        ]
+        if whole:
+            cells = [_styled(cell, Style(bold=True)) for cell in cells]
+        return cells
+
+    def _absent(self, column: str) -> Cell:
+        return Text("no posts of this run", "dim") if column == "bar" else ""
+
+    def _cell(self, column: str, pair: Pair, row: Row, is_second: bool, index: int) -> Cell:
+        scheme = self.board.scheme
+        if column == "key":
+            if is_second:
+                return ""
+            text = Text(pair.title)
+            if pair.unseen:
+                text.append(" unseen", "dim italic")
+            return text
+        if column == "of":
+            return Text("B" if is_second else "A", "dim")
+        if column == "n":
+            return f"{row.n:,}"
+        if scheme is None:
+            return ""
+        if column == "topic" and scheme.lead:
+            return _share(row, pair.first if is_second else None, *scheme.lead)
+        if column == "bar":
+            chosen = self.part if index == self._rows.cursor else None
+            return bar(row, scheme, self._rows.width_of("bar"), self._dark, chosen)
+        if column == "trend":
+            values = self.trend.counts.get(pair.key, ()) if self.trend else ()
+            return "" if is_second or pair is self.pairs[-1] else Text(spark(values, TREND), "dim")
+        return _share(row, pair.first if is_second else None, scheme.group, column)
+
+
+def _styled(cell: Cell, style: Style) -> Text:
+    text = Text(cell) if isinstance(cell, str) else cell.copy()
+    text.stylize_before(style)
+    return text
+
+
+def _share(row: Row, beside: Row | None, group: str, name: str) -> Cell:
+    """A share in per cent; of the second run with the difference, which stands out when it is large."""
+    share = row.share(group, name)
+    text = Text("–" if share is None else f"{100 * share:.1f}")
+    other = beside.share(group, name) if beside else None
+    if share is not None and other is not None:
+        points = 100 * (share - other)
+        large = abs(points) >= MARKED
+        sign = "▲" if points > 0 else "▼"
+        mark = f"{sign}{abs(points):.1f}" if large else f"{points:+.1f}"
+        text = Text(f"{mark:>6} ", "bold" if large else "dim").append_text(Text(f"{100 * share:5.1f}", "not dim"))
+    return text
+
+
+def _columns(board: Board, pairs: Sequence[Pair], trend: Trend | None, width: int) -> tuple[Column, ...]:
+    scheme = board.scheme
+    names = max((cell_len(pair.title) + (7 if pair.unseen else 0) for pair in pairs), default=0)
+    key = Column("key", BY.get(board.view.by, board.view.by), max(LEAST_NAME, min(MOST_NAME, names)))
+    n = Column("n", "n", max(6, *(len(f"{pair.first.n:,}") for pair in pairs)), "right")
+    if scheme is None:
+        return (key, n)
+    two = board.second is not None
+    share = SHARE + 6 if two else SHARE
+    found = [key]
+    if two:
+        found.append(Column("of", "", 1))
+    found.append(n)
+    if scheme.lead:
+        found.append(Column("topic", "on topic\n%", max(share, 8), "right"))
+    numbers = [Column(each.name, each.short, share, "right") for each in scheme.classes]
+    title = "stance among posts on topic" if scheme.lead else scheme.group
+    space = width - sum(column.width + GAP for column in (*found, *numbers)) - 2
+    curve = Column("trend", f"on topic\nby {trend.period}" if trend else "", TREND)
+    with_trend = trend is not None and space - TREND - GAP >= LEAST_BAR
+    if space < LEAST_BAR:
+        # Two runs on a narrow screen: the numbers say more than the bars.
+        numbers = numbers if two else []
+    found.append(
+        Column("bar", lambda room: f"{_head(title, board.view.unit, room)}\n{_axis(room)}", 4, "left", True, True)
+    )
+    found += numbers
+    return (*found, curve) if with_trend else tuple(found)
+
+
+def _head(title: str, unit: str, room: int) -> str:
+    title = title.replace("posts", unit) if unit != "posts" else title
+    return title if len(title) <= room else "stance"[:room]
+
+
+def _axis(width: int) -> str:
+    """`0    20   40 … 100 %` over a bar of this width."""
+    steps = (0, 20, 40, 60, 80) if width >= 30 else (0, 50)
+    line = [" "] * max(width, 1)
+    for step in steps:
+        at = round(step * width / 100)
+        for offset, letter in enumerate(str(step)):
+            if at + offset < len(line):
+                line[at + offset] = letter
+    end = "100 %" if width >= 12 else ""
+    return "".join(line)[: max(0, width - len(end))] + end
+
+
+def key_line(scheme: Scheme | None, dark: bool) -> Text:
+    """What the patterns of the bars mean."""
+    from xlt.tui.scheme import ink
+
+    text = Text()
+    for each in scheme.classes if scheme else ():
+        text.append("  " if text else "").append(each.shade * 2, ink(each.colour, dark)).append(f" {each.short}", "dim")
+    return text
+
+
+def in_words(pair: Pair, row: Row, scheme: Scheme | None, unit: str) -> str:
+    """A row's counts in one line."""
+    if scheme is None:
+        return f"{pair.title}: {row.n:,} posts"
+    parts = [f"{each.short} {row.counts[scheme.group][each.name]:,.0f}" for each in scheme.classes]
+    on = f", {row.bases[scheme.group]:,} on topic" if scheme.lead else ""
+    return f"{pair.title}: {row.n:,} {unit}{on}: {' · '.join(parts)}"
