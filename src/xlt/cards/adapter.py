@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xlt.cards.check import ADAPTER_CONFIG, ADAPTER_WEIGHTS, check_adapter
+from xlt.cards.check import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from xlt.cards.registry import Place
 from xlt.disk import write_json, write_whole
-from xlt.errors import XltError
 
 PEFT_WEIGHTS, MLX_WEIGHTS = ADAPTER_WEIGHTS
 _PEFT_NAME = "base_model.model.{path}.lora_{half}.weight"
@@ -53,22 +52,6 @@ def write_adapter(folder: Path, adapter: Adapter, *, alpha: float, dropout: floa
     write_tensors(folder / PEFT_WEIGHTS, foreign, format="pt")
     write_tensors(folder / MLX_WEIGHTS, native, format="mlx")
     write_json(folder / ADAPTER_CONFIG, config)
-
-
-def read_adapter(folder: Path, name: str) -> dict[str, Pair]:
-    """The updates in a folder that `write_adapter` wrote. Raises XltError when it is not whole."""
-    from safetensors.numpy import load_file
-
-    check_adapter(folder, name, "train it again")
-    tensors = load_file(folder / PEFT_WEIGHTS)
-    start, end = _PEFT_NAME.format(path="\0", half="A").split("\0")
-    paths = [key.removeprefix(start).removesuffix(end) for key in tensors if key.endswith(end)]
-    try:
-        return {
-            path: Pair(*(tensors[_PEFT_NAME.format(path=path, half=half)] for half in "AB")) for path in sorted(paths)
-        }
-    except KeyError as error:
-        raise XltError(f"Adapter {name!r} is not whole: {error.args[0]} is missing; train it again.") from None
 
 
 def adapter_config(adapter: Adapter, *, alpha: float, dropout: float, base: str) -> dict[str, Any]:

@@ -145,6 +145,22 @@ def test_widths_of_metal_change_nothing(tmp_path: Path, llama: Path) -> None:
     assert_same_gradients({name: found[f"mean.{name}"] for name in expected}, expected)
 
 
+def test_a_base_in_bf16_points_the_same_way(tmp_path: Path, llama: Path) -> None:
+    exact = gradients(llama, GRADIENT, tmp_path / "fp32")
+    found = gradients(llama, replace(GRADIENT, precision="bf16"), tmp_path / "bf16")
+    one, other = (np.concatenate([each[name].ravel() for name in sorted(exact)]) for each in (exact, found))
+    assert one.dtype == other.dtype == np.float32
+    assert one @ other / np.linalg.norm(one) / np.linalg.norm(other) > 0.98
+    assert not np.array_equal(one, other)
+
+
+def test_four_bits_are_what_nf4_asks_for(tmp_path: Path, llama: Path) -> None:
+    from xlt.backends.mlx import BACKEND
+
+    files = ModelFiles("tiny", "mlx", quantised(llama, tmp_path / "quantised", bits=4))
+    assert BACKEND.trainer(files, replace(COURSE, precision="nf4"), device="cpu").loaded.precision == "fp32"
+
+
 def test_dropout_drops_and_keeps_the_mean() -> None:
     from xlt.backends.mlx.lora import Masks
 
@@ -310,7 +326,7 @@ def test_what_cannot_be_tuned_is_refused(tmp_path: Path, llama: Path) -> None:
     refused(ModelFiles("tiny", "hf", llama, tmp_path), COURSE, XltError, "is an adapter: merge it first")
     refused(ModelFiles("tiny", "gguf", tmp_path / "a.gguf"), COURSE, XltError, "GGUF file")
     refused(base, replace(COURSE, precision="fp16"), UsageError, "fp16 gradients underflow")
-    refused(base, replace(COURSE, precision="nf4"), UsageError, "nf4 is the 4-bit format of the torch backend")
+    refused(base, replace(COURSE, precision="nf4"), UsageError, "xlt quantise tiny --to mlx.*or --set precision=bf16")
     refused(base, replace(COURSE, lora=Lora(4, 8, 0, ("qkv_proj",))), UsageError, "no linear layers called 'qkv_proj'")
     refused(base, replace(COURSE, lora=Lora(4, 8, 0, (), layers=4)), UsageError, "has 3 layers")
 

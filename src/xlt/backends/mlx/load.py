@@ -44,7 +44,16 @@ def load_trainer(files: ModelFiles, course: Course, *, device: str) -> MlxTraine
         raise XltError(f"Model {files.name!r} is a GGUF file, which holds no weights to train on: use its base.")
     if course.precision == "fp16":
         raise UsageError("fp16 gradients underflow; train in bf16 or fp32.")
-    scorer = load(files, device=device, precision=course.precision)
+    precision = course.precision
+    if precision == "nf4":
+        if files.format != "mlx":
+            raise UsageError(
+                "nf4 is the 4-bit format of the torch backend; on MLX tune a base in MLX's own 4 bits (xlt quantise "
+                f"{files.name} --to mlx), or --set precision=bf16."
+            )
+        # Asked for 4 bits, and it has them.
+        precision = "auto"
+    scorer = load(files, device=device, precision=precision)
     from xlt.backends.mlx.lora import Masks, put_on, recompute
     from xlt.backends.mlx.train import MlxTrainer
 

@@ -41,7 +41,7 @@ class MlxTrainer:
         self._prompt: Prompt | None = None
         self._stale = True
         self._multiple = 1 if self.loaded.device == "cpu" else _WIDTH
-        self._gradient: Any = mx.compile(mx.value_and_grad(self._loss))
+        self._gradient: Any = None
         self._updated: Any = mx.compile(self._adamw)
 
     def prepare(self, prompt: Prompt) -> None:
@@ -49,6 +49,8 @@ class MlxTrainer:
         self._prompt = prompt
         self._scorer.prepare(prompt)
         self._stale = False
+        # What is compiled keeps the labels' rows of the head.
+        self._gradient = mx.compile(mx.value_and_grad(self._loss))
 
     def step(self, batch: Sequence[Sample], rate: float) -> Step:
         """One AdamW step on the weighted mean loss."""
@@ -217,11 +219,10 @@ class MlxTrainer:
     def _check_memory(self, part: Sequence[Sample]) -> None:
         longest, prefix = len(part[0].suffix), len(self._prepared().prefix)
         shape, depth = self._scorer.shape, self._scorer.depth
-        kept = shape.numbers(len(part), longest, prefix) + shape.numbers(1, prefix, 0)
-        if self._course.checkpointing:
-            kept += depth * shape.width * (len(part) * longest + prefix)
-        else:
-            kept *= depth
+        one = shape.numbers(len(part), longest, prefix) + shape.numbers(1, prefix, 0)
+        # Measured, rounded up: what all layers keep, or what one takes twice beside the hidden states of all.
+        tokens = len(part) * longest + prefix
+        kept = 3 * one + 2 * depth * shape.width * tokens if self._course.checkpointing else one * depth * 5 // 4
         if lacks(kept, self.loaded):
             raise XltError(too_large(self._course))
 
