@@ -126,7 +126,7 @@ class Trainer(Protocol):
         """A copy of the adapter."""
 
     def set_adapter(self, adapter: Adapter) -> None:
-        """Replace all updates. Raises XltError when names or shapes differ."""
+        """Replace all updates; of several processes, the leading one's counts. Raises XltError when they don't fit."""
 
     def save(self, folder: Path) -> None:
         """Write what `restore` needs to go on exactly: adapter, optimizer and random state, as safetensors or JSON."""

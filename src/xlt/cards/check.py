@@ -34,8 +34,15 @@ def is_model(path: Path) -> bool:
     """Whether a path looks like a model of some kind, whole or not."""
     if path.is_file():
         return path.suffix.lower() == ".gguf"
+    if is_unfinished(path):
+        return False
     names = ("config.json", ADAPTER_CONFIG, "card.toml")
     return any((path / name).is_file() for name in names) or bool(has_weights(path))
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether a folder holds a training that was begun and is not finished: a model gets its card last."""
+    return (folder / "training").is_dir() and not (folder / "card.toml").is_file()
 
 
 def has_weights(folder: Path) -> bool:

@@ -6,7 +6,7 @@ Order: a path; `<workspace>/models/NAME`; a built-in card or model; a hub id tha
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +21,7 @@ from xlt.errors import UsageError, XltError
 
 Where = Literal["path", "workspace", "built in", "hub cache"]
 
+TASK = "task.toml"
 DEFAULT = "xlt-mini"
 DEFAULT_NOTE = (
     f"No model was named, so the embedded {DEFAULT} is used: it is for trying xlt; for research name a tuned model "
@@ -122,6 +123,9 @@ def _spelt_as_path(name: str) -> bool:
 
 def _from_folder(name: str, path: Path, where: Where, backend: str) -> Place:
     card = read_card(path / FILE) if (path / FILE).is_file() else None
+    if card is not None and (path / TASK).is_file():
+        # A task of the user's own lies beside the model that was tuned for it.
+        card = replace(card, task=str(path / TASK))
     if path.is_file() or card is None or check.has_weights(path) or not card.hub:
         return Place(path, where, card)
     repos = repos_of(card, backend)
@@ -218,6 +222,11 @@ def _is_gated(repo: str, workspace: Path) -> bool:
 
 
 def _unknown(name: str, workspace: Path) -> UsageError:
+    if check.is_unfinished(workspace / "models" / name):
+        return UsageError(
+            f"Model {name!r} is half trained: go on with the command that began it (in {workspace / 'models' / name}/"
+            "training/config.json) and --resume."
+        )
     names = known_names(workspace)
     close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
     hint = f" Did you mean {close[0]!r}?" if close else ""

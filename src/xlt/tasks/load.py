@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,9 @@ def load_task(name: str) -> Task:
         raise UsageError(f"There is no task file {name}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise XltError(f"The task file {name} can't be read: {error}.") from None
-    return parse_task(source, str(path) if path.parent != BUILTIN else path.name)
+    if path.parent == BUILTIN:
+        return parse_task(source, path.name)
+    return replace(parse_task(source, str(path)), source=source)
 
 
 def task_of(name: str, labels: Sequence[str]) -> Task:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -104,6 +104,8 @@ class Task:
     max_text_tokens: int
     normalise: Normalisation
     codebook: Codebook | None = None
+    source: str = field(default="", repr=False, compare=False)
+    """The text of a user's own file, which a model tuned for the task keeps; empty for a built-in one."""
 
     @cached_property
     def hash(self) -> str:

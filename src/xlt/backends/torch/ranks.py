@@ -32,13 +32,15 @@ class Ranks:
             if device.type == "cuda":
                 torch.cuda.set_device(device)
             distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+            # Nobody goes on before all are here: the leader is about to write what the others check.
+            self._joined = True
+            self.add_up([torch.zeros(1, device=device)])
         except (RuntimeError, ValueError) as error:
             reason = str(error).partition("\n")[0]
             raise XltError(
                 f"The {self.count} processes of torchrun don't find one another ({reason}); start them anew, or one "
                 "without torchrun."
             ) from None
-        self._joined = True
 
     def add_up(self, tensors: Iterable[Tensor]) -> None:
         """Replace each tensor by its sum over all processes, in one message."""
@@ -51,6 +53,12 @@ class Ranks:
         for part in parts:
             part.copy_(flat[start : start + part.numel()].view_as(part))
             start += part.numel()
+
+    def take_first(self, tensors: Iterable[Tensor]) -> None:
+        """Replace each tensor by that of the leading process."""
+        if self.count > 1:
+            for tensor in tensors:
+                distributed.broadcast(tensor, 0)
 
     def leave(self) -> None:
         """Part from the others."""

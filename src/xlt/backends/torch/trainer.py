@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -23,7 +23,8 @@ from xlt.backends.torch.scorer import memory_errors
 from xlt.backends.torch.train_forward import TrainingForward
 from xlt.backends.train_common import check_lengths, too_large
 from xlt.backends.training import Adapter, Course, NotFiniteError, Pair, Sample, Step
-from xlt.disk import write_bytes, write_json
+from xlt.cards.adapter import write_tensors
+from xlt.disk import write_json
 from xlt.errors import XltError
 
 STATE = "state.json"
@@ -115,13 +116,14 @@ class TorchTrainer:
         return lora.read(self._layers)
 
     def set_adapter(self, adapter: Adapter) -> None:
-        """Replace all updates."""
+        """Replace all updates; under torchrun by those of the leading process."""
         lora.write(self._layers, adapter)
+        self._ranks.take_first(weight.detach() for weight in self._weights)
 
     def save(self, folder: Path) -> None:
         """Write updates and AdamW's means as safetensors, the number of steps as JSON."""
         for part, file in PARTS.items():
-            write_bytes(folder / file, save({name: tensor.cpu() for name, tensor in self._part(part).items()}))
+            write_tensors(folder / file, {name: tensor.cpu().numpy() for name, tensor in self._part(part).items()})
         write_json(folder / STATE, {"backend": "torch", "steps": self._steps})
 
     def restore(self, folder: Path) -> None:
