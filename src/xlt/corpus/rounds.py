@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlt.corpus import duck, gate
+from xlt.corpus.normal import untouched
 from xlt.corpus.stage import JOIN, TEXTS, Selection, Staged, conditions, write_texts
 from xlt.disk import write_json
 from xlt.errors import UsageError, XltError
@@ -126,7 +127,7 @@ def stage(selection: Selection, folder: Path, normalise: Callable[[str], str], b
     copied = scratch / "copied.parquet"
     with gate.opened(selection.corpus, memory=MEMORY) as con:
         try:
-            rows, without_text, fresh, distinct = _copy_out(con, selection, before, copied)
+            rows, without_text, fresh, distinct = _copy_out(con, selection, before, copied, untouched(normalise))
         except duckdb.Error as error:
             raise _query_error(selection, error) from None
     if not fresh:
@@ -134,9 +135,10 @@ def stage(selection: Selection, folder: Path, normalise: Callable[[str], str], b
     known = [path for each in before for path in each.shards]
     with duck.job(scratch, MEMORY) as con:
         try:
-            query = f"SELECT text, raw, language FROM read_parquet({duck.text(copied)})"
             keys = f"SELECT key FROM {parquet(known)}" if known else None
-            to_score, blocks = write_texts(con, query, folder, normalise, keys)
+            # A corpus has the key of each text already.
+            own = "unhex(replace(raw, '-', ''))"
+            to_score, blocks = write_texts(con, copied, folder, normalise, own, keys)
         except duckdb.Error as error:
             raise duck.failed("The texts can't be prepared", error, "run the same command again") from None
     shutil.rmtree(scratch, ignore_errors=True)
@@ -149,7 +151,7 @@ def parquet(paths: Sequence[Path]) -> str:
 
 
 def _copy_out(
-    con: DuckDBPyConnection, selection: Selection, before: Sequence[Round], target: Path
+    con: DuckDBPyConnection, selection: Selection, before: Sequence[Round], target: Path, normal: str
 ) -> tuple[int, int, int, int]:
     """Rows, rows without text, distinct texts that are new (written to `target`), distinct texts."""
     counts = con.execute(
@@ -165,7 +167,7 @@ def _copy_out(
     # By row number first: the texts themselves would not fit beside the keys.
     firsts = f"SELECT min(number) AS number FROM ({new}) WHERE text_key IS NOT NULL GROUP BY text_key"
     con.execute(
-        f"COPY (SELECT t.text_key::VARCHAR AS raw, t.text, {LANGUAGE} AS language FROM tweets t "
+        f"COPY (SELECT t.text_key::VARCHAR AS raw, t.text, {LANGUAGE} AS language, {normal} AS normal FROM tweets t "
         f"SEMI JOIN ({firsts}) f ON t.rowid = f.number) "
         f"TO {duck.text(target)} (FORMAT parquet, COMPRESSION zstd)"
     )

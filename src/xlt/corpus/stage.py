@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from xlt.corpus import duck
 from xlt.corpus.dimensions import language_sql
+from xlt.corpus.normal import untouched
 from xlt.corpus.readers import Readable, Reject, find_column, open_file, select_list, union
 from xlt.disk import write_text
 from xlt.errors import UsageError, XltError
@@ -90,11 +91,9 @@ def stage(selection: Selection, folder: Path, normalise: Callable[[str], str]) -
         except duckdb.Error as error:
             raise _query_error(selection, error) from None
         try:
-            text = duck.quote(text_column)
-            language = f"min({language_sql(duck.quote(lang_column))})" if lang_column else "'und'"
-            source = f"read_parquet({duck.text(folder / ROWS)}) WHERE {text} IS NOT NULL GROUP BY {text}"
-            texts = f"SELECT {text}, md5({text}), {language} FROM {source}"
-            distinct, blocks = write_texts(con, texts, folder, normalise)
+            distinct, blocks = write_texts(
+                con, _copy_texts(con, text_column, lang_column, folder, normalise), folder, normalise
+            )
             empty = _without_text(con, text_column, folder)
         except duckdb.Error as error:
             raise duck.failed("The texts can't be prepared", error, "run the same command again") from None
@@ -213,28 +212,27 @@ def _query_error(selection: Selection, error: Exception) -> XltError:
 
 
 def write_texts(
-    con: DuckDBPyConnection, texts: str, folder: Path, normalise: Callable[[str], str], known: str | None = None
+    con: DuckDBPyConnection,
+    copied: Path,
+    folder: Path,
+    normalise: Callable[[str], str],
+    key: str = "unhex(left(sha256(text), 32))",
+    known: str | None = None,
 ) -> tuple[int, int]:
     """Write JOIN and TEXTS: names of raw texts with the key of what they become, and distinct keys in blocks.
 
-    `texts` is a query that gives raw texts, each once, with a name and a language (of any post that has it: for telling
-    how far a run is, no more); `known` one that gives keys that need no scoring. A text of which nothing is left has no
-    key. Returns how many texts are to be scored, and blocks.
+    `copied` holds raw texts, each once, with a name (`raw`), a language (of any post that has it: for telling how far a
+    run is, no more), and whether the text is its own normal form (`normal`); `key` is SQL of the key of such a text.
+    `known` is a query of keys that need no scoring. A text of which nothing is left has no key. Returns how many texts
+    are to be scored, and blocks.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    source = f"read_parquet({duck.text(copied)})"
     keyed = folder / "scratch" / "keyed.parquet"
-    schema = pa.schema({"raw": pa.string(), "key": pa.binary(16), "text": pa.string(), "language": pa.string()})
-    result = con.execute(texts)
-    with pq.ParquetWriter(keyed, schema, compression="zstd") as writer:
-        while batch := result.fetchmany(_FETCH):
-            raws, names, languages = zip(*batch, strict=True)
-            final = [normalise(raw) or None for raw in raws]
-            columns = [names, [each and text_key(each) for each in final], final, languages]
-            arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
-    source = f"read_parquet({duck.text(keyed)})"
+    _normalised(con, f"SELECT raw, text, language FROM {source} WHERE NOT normal", keyed, normalise)
+    source = (
+        f"(SELECT raw, {key} AS key, text, language FROM {source} WHERE normal UNION ALL "
+        f"SELECT raw, key, text, language FROM read_parquet({duck.text(keyed)}))"
+    )
     con.execute(f"COPY (SELECT raw, key FROM {source}) TO {duck.text(folder / JOIN)} (FORMAT parquet)")
     fresh = f"(SELECT * FROM {source} WHERE key IS NOT NULL)"
     if known:
@@ -252,6 +250,20 @@ def write_texts(
     return distinct, blocks
 
 
+def _normalised(con: DuckDBPyConnection, query: str, target: Path, normalise: Callable[[str], str]) -> None:
+    """Normalise the texts of a query and write them with their keys."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema({"raw": pa.string(), "key": pa.binary(16), "text": pa.string(), "language": pa.string()})
+    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+        for batch in con.sql(query).to_arrow_reader(_FETCH):
+            final = [normalise(raw) or None for raw in batch.column("text").to_pylist()]
+            keys = pa.array([each and text_key(each) for each in final], pa.binary(16))
+            columns = [batch.column("raw"), keys, pa.array(final, pa.string()), batch.column("language")]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+
+
 def block_texts(distinct: int) -> int:
     """Texts per block, from the number of distinct texts alone: the plan must not depend on the machine.
 
@@ -260,6 +272,22 @@ def block_texts(distinct: int) -> int:
     if distinct <= 500_000:
         return BLOCK_TEXTS
     return 4 * BLOCK_TEXTS if distinct <= 4_000_000 else 16 * BLOCK_TEXTS
+
+
+def _copy_texts(
+    con: DuckDBPyConnection, text_column: str, lang_column: str | None, folder: Path, normalise: Callable[[str], str]
+) -> Path:
+    """The distinct texts of the staged rows, as `write_texts` wants them."""
+    target = folder / "scratch" / "copied.parquet"
+    text = duck.quote(text_column)
+    language = f"min({language_sql(duck.quote(lang_column))})" if lang_column else "'und'"
+    distinct = f"SELECT {text} AS text, {language} AS language FROM read_parquet({duck.text(folder / ROWS)}) "
+    distinct += f"WHERE {text} IS NOT NULL GROUP BY {text}"
+    con.execute(
+        f"COPY (SELECT md5(text) AS raw, text, language, {untouched(normalise)} AS normal FROM ({distinct})) "
+        f"TO {duck.text(target)} (FORMAT parquet, COMPRESSION zstd)"
+    )
+    return target
 
 
 def _without_text(con: DuckDBPyConnection, text_column: str, folder: Path) -> list[int]:
