@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from xlt.corpus import duck, gate
+from xlt.corpus.gold import settle
 from xlt.corpus.labelled import AUTHOR_COLUMNS
 from xlt.corpus.readers import Reject, find_column, open_file
 from xlt.corpus.stage import LANG_COLUMNS, TEXT_COLUMNS
@@ -137,9 +138,9 @@ def _take(found: CodedRows, file: str, number: int, row: dict[str, str]) -> None
 def read_gold(corpus: Path, tasks: Sequence[str]) -> CodedRows:
     """The gold labels of a corpus for any of these tasks, one per text.
 
-    What an adjudicator decided last counts; else the label that more than half of the coders gave, each by their
-    last word. A text on whose label no such majority agrees, or that is held uncodable, is left aside. Texts drawn to
-    estimate shares come out with the side `test`, those drawn as dev with `dev`, whoever else coded them.
+    Coders are heard with their newest label, and settled as `xlt.corpus.gold.settle` does it. A text on which they are
+    split, or which they or an adjudicator hold uncodable, is left aside. Texts drawn to estimate shares come out with
+    the side `test`, those drawn as dev with `dev`, whoever else coded them.
     """
     found = CodedRows()
     with gate.opened(corpus) as con:
@@ -164,21 +165,20 @@ def read_gold(corpus: Path, tasks: Sequence[str]) -> CodedRows:
             )
             SELECT p.text, p.id, p.lang, p.author,
                    CASE WHEN s.test THEN 'test' WHEN s.dev THEN 'dev' ELSE '' END AS side,
-                   list({'label': w.label, 'settles': w.role = 'adjudicator', 'at': w.coded_at}
-                        ORDER BY w.coded_at, w.coder) AS words
+                   list({'label': w.label, 'role': coalesce(w.role, 'coder')} ORDER BY w.coded_at, w.coder) AS words
             FROM posts p JOIN last_words w ON w.text_key = p.text_key LEFT JOIN sides s ON s.text_key = p.text_key
             GROUP BY ALL ORDER BY p.id
             """,
             {"tasks": list(tasks)},
         ).fetchall()
     for text, name, lang, author, side, words in rows:
-        settled = [word["label"] for word in words if word["settles"]]
-        votes = Counter(settled[-1:] or [word["label"] for word in words])
-        label, most = votes.most_common(1)[0]
-        if 2 * most <= votes.total():
-            found.left["coders disagree"] += 1
-        elif label is None:
+        voices = [(word["label"], word["role"]) for word in words if word["label"] is not None]
+        final = [word["label"] for word in words if word["role"] == "adjudicator"]
+        label = settle(voices) if voices else None
+        if not voices or (final and final[-1] is None):
             found.left["held uncodable"] += 1
+        elif label is None:
+            found.left["coders are split"] += 1
         else:
             lang = "" if lang == "und" else lang
             found.rows.append(Coded(text, label, lang, 0, str(corpus), name, author=author or "", side=side))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from xlt.corpus.coded import Side
+from xlt.corpus.gold import settle
 from xlt.errors import UsageError, XltError
 from xlt.training.examples import Choice, Example, Left
 from xlt.training.material import Material
@@ -87,7 +88,7 @@ def _languages(examples: Sequence[Example], wish: Wish) -> list[str]:
 def _once(examples: Sequence[Example]) -> tuple[list[int], list[str]]:
     """One example of each distinct text, and what is to be said of texts that have two labels.
 
-    What most rows say counts; where no majority does, the text is not used.
+    What most rows say counts; where two labels have as many rows, the text is not used.
     """
     rows: defaultdict[str, list[int]] = defaultdict(list)
     for here, example in enumerate(examples):
@@ -95,11 +96,9 @@ def _once(examples: Sequence[Example]) -> tuple[list[int], list[str]]:
     kept: list[int] = []
     disputed: list[list[int]] = []
     for same in rows.values():
-        votes = Counter(examples[here].label for here in same)
-        label, most = votes.most_common(1)[0]
-        if len(votes) > 1:
+        if len({examples[here].label for here in same}) > 1:
             disputed.append(same)
-        if 2 * most > len(same):
+        if label := settle([(examples[here].label, "coder") for here in same]):
             agreed = [here for here in same if examples[here].label == label]
             # Of several languages for one text the first by code, so that the order of rows decides nothing.
             kept.append(min(agreed, key=lambda here: (examples[here].lang, examples[here].id, examples[here].file)))
@@ -108,8 +107,8 @@ def _once(examples: Sequence[Example]) -> tuple[list[int], list[str]]:
     first = [examples[here] for here in disputed[0]]
     other = next(each for each in first if each.label != first[0].label)
     said = (
-        f"{len(disputed):,} texts have more than one label (such as {first[0].where}: {first[0].label}, and "
-        f"{other.where}: {other.label}): the label of most of their rows counts, and without a majority none does."
+        f"Texts with more than one label: {len(disputed):,} (such as {first[0].where}: {first[0].label}, and "
+        f"{other.where}: {other.label}). The label of most of their rows counts; where rows are even, none does."
     )
     return kept, [said]
 
@@ -167,7 +166,7 @@ def _left(
     reasons: dict[str, Counter[str]] = {
         "repeats of a text": Counter(each.lang for each in examples if each.text in texts)
         - Counter(examples[here].lang for here in once),
-        "labels without a majority": Counter(each.lang for each in examples if each.text not in texts),
+        "as many rows for one label as for another": Counter(each.lang for each in examples if each.text not in texts),
         "meant for testing, or nearly the same as such a text": Counter(
             examples[here].lang for here in once if found[here] == "test"
         ),

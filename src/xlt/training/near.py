@@ -32,7 +32,7 @@ SHINGLE = 5
 _TEXTS = 20_000
 _PAIRS = 1 << 18
 # In a bucket with more texts only some are compared with all: what is alike there is alike to one of them or nearly so.
-_BUCKET = 2_000
+_BUCKET = 1_000
 _LEADERS = 100
 
 _MARKS = re.compile(r"^(?:\s*rt\b[:\s]*(?:@\w+[:\s]*)?)+")
@@ -97,17 +97,22 @@ def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 def similar_pairs(first: Signatures, second: Signatures | None = None) -> Pairs:
     """Positions whose signatures are SIMILAR: one in `first` and one in `second`, or both in `first`, i before j."""
     both = first if second is None else np.concatenate([first, second])
-    found: list[Pairs] = [np.empty((0, 2), np.int64)]
+    # A pair i < j as the number i * n + j; repeats share many bands and are compared once.
+    found: list[npt.NDArray[np.int64]] = []
+    compared = np.empty(0, np.int64)
     for band in np.ascontiguousarray(both).view(np.uint64).T:
-        for pairs in _within_buckets(band):
-            if second is not None:
-                pairs = pairs[(pairs[:, 0] < len(first)) & (pairs[:, 1] >= len(first))]
-            for start in range(0, len(pairs), _PAIRS):
-                part = pairs[start : start + _PAIRS]
-                agree = np.count_nonzero(both[part[:, 0]] == both[part[:, 1]], axis=1)
-                found.append(part[agree >= AGREE])
-    pairs = np.unique(np.concatenate(found), axis=0)
-    return pairs if second is None else pairs - np.array([0, len(first)])
+        pairs = np.concatenate([*_within_buckets(band), np.empty((0, 2), np.int64)])
+        if second is not None:
+            pairs = pairs[(pairs[:, 0] < len(first)) & (pairs[:, 1] >= len(first))]
+        fresh = np.setdiff1d(pairs @ np.array([len(both), 1]), compared, assume_unique=True)
+        compared = np.sort(np.concatenate([compared, fresh]))
+        for start in range(0, len(fresh), _PAIRS):
+            part = fresh[start : start + _PAIRS]
+            left, right = np.divmod(part, len(both))
+            found.append(part[np.count_nonzero(both[left] == both[right], axis=1) >= AGREE])
+    codes = np.sort(np.concatenate([compared[:0], *found]))
+    similar = np.stack(np.divmod(codes, max(len(both), 1)), axis=1)
+    return similar if second is None else similar - np.array([0, len(first)])
 
 
 def _within_buckets(band: npt.NDArray[np.uint64]) -> Iterator[Pairs]:
@@ -117,9 +122,8 @@ def _within_buckets(band: npt.NDArray[np.uint64]) -> Iterator[Pairs]:
     sizes = np.diff(np.concatenate([starts, [len(band)]]))
     for size in np.unique(sizes[sizes > 1]):
         buckets = order[starts[sizes == size][:, None] + np.arange(size)]
-        left, right = np.triu_indices(size, 1)
-        if size > _BUCKET:
-            left, right = left[left < _LEADERS], right[left < _LEADERS]
+        left, right = np.divmod(np.arange(size * (size if size <= _BUCKET else _LEADERS)), size)
+        left, right = left[left < right], right[left < right]
         yield np.stack([buckets[:, left].ravel(), buckets[:, right].ravel()], axis=1)
 
 
