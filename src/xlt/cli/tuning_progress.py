@@ -1,0 +1,112 @@
+"""Tells how a fine-tuning goes: a live bar on a terminal, plain lines elsewhere, and the table at the end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from xlt.cli.narrate import PLAIN_SECONDS, count, duration, stderr_console
+from xlt.languages import name
+from xlt.training.evaluation import SEEN, UNSEEN, Evaluation, Marks
+from xlt.training.listener import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+    from rich.table import Table
+
+
+class TuningNarrator:
+    """`xlt.training.listener.Listener` on stderr."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._live = sys.stderr.isatty() and not quiet
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+        self._spoke = time.monotonic()
+
+    def __enter__(self) -> TuningNarrator:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def say(self, sentence: str) -> None:
+        """One sentence on a line of its own."""
+        if self._quiet:
+            return
+        if self._bar:
+            self._bar.console.print(sentence, markup=False, highlight=False)
+        else:
+            print(sentence, file=sys.stderr, flush=True)
+
+    def progress(self, progress: Progress) -> None:
+        """Draw or print how far it is."""
+        if self._live:
+            self._draw(progress)
+        elif time.monotonic() - self._spoke >= PLAIN_SECONDS:
+            self._spoke = time.monotonic()
+            self.say(f"step {progress.step:,} of {progress.steps:,} · {describe(progress)}")
+
+    def evaluated(self, evaluation: Evaluation, epochs: int, best: bool) -> None:
+        """Print a line for an evaluation."""
+        parts = [f"epoch {evaluation.epoch:>4.3g} of {epochs}", f"loss {evaluation.train_loss:.3f}"]
+        groups = {f"{group} languages": evaluation.groups.get(group) for group in (SEEN, UNSEEN)}
+        for group, marks in groups.items():
+            if marks is not None:
+                parts.append(f"{group} macro-F1 {marks.macro_f1:.3f} accuracy {marks.accuracy:.3f}")
+        self.say(" · ".join(parts) + ("  best so far" if best and evaluation.groups else ""))
+
+    def _draw(self, progress: Progress) -> None:
+        if self._bar is None or self._task is None:
+            from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+            from rich.progress import Progress as Bar
+
+            columns = (BarColumn(30), TaskProgressColumn(), TextColumn("{task.fields[figures]}"))
+            self._bar = Bar(*columns, console=stderr_console(), transient=True)
+            self._task = self._bar.add_task("finetune", total=progress.steps, figures="")
+            self._bar.start()
+        self._bar.update(self._task, completed=progress.step, figures=describe(progress))
+
+
+def describe(progress: Progress) -> str:
+    """Epoch, loss, rate and ETA in one line."""
+    parts = [
+        f"epoch {progress.epoch} of {progress.epochs}",
+        f"loss {progress.loss:.3f}",
+        f"{count(progress.tokens_per_second)} tokens/s",
+    ]
+    left = progress.seconds_left
+    if left is not None and progress.step < progress.steps:
+        parts.append(f"ETA {duration(left)}")
+    return " · ".join(parts)
+
+
+def marks_table(evaluation: Evaluation, seen: Sequence[str]) -> Table:
+    """How well each language's held-out examples are told; the languages trained on come first."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("language")
+    for heading in ("held out", "macro-F1", "accuracy", "loss"):
+        table.add_column(heading, justify="right")
+
+    def add(label: str, marks: Marks) -> None:
+        figures = (f"{value:.3f}" for value in (marks.macro_f1, marks.accuracy, marks.loss))
+        table.add_row(Text(label), f"{marks.n:,}", *figures)
+
+    ordered = sorted(evaluation.languages, key=lambda lang: (lang not in seen, -evaluation.languages[lang].n, lang))
+    for lang in ordered:
+        add(name(lang) + ("" if lang in seen else " (unseen)"), evaluation.languages[lang])
+    for group in (SEEN, UNSEEN):
+        if group in evaluation.groups and len(evaluation.languages) > 1:
+            add(f"all {group}", evaluation.groups[group])
+    return table
