@@ -8,6 +8,7 @@ import typer
 
 from xlt import __version__
 from xlt.cli import (
+    agreement,
     bench,
     breakdown,
     classify,
@@ -16,13 +17,14 @@ from xlt.cli import (
     doctor,
     evaluate,
     export,
-    finetune,
     exposure,
+    finetune,
     forget,
     imports,
     models,
     query,
     runs,
+    sample,
     tasks,
     tui,
 )
@@ -61,6 +63,8 @@ app.command("breakdown")(breakdown.breakdown)
 app.command("finetune")(finetune.finetune)
 app.command("evaluate")(evaluate.evaluate)
 app.command("query")(query.query)
+app.add_typer(sample.app, name="sample")
+app.command("agreement")(agreement.agreement)
 app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")
 app.add_typer(tasks.app, name="tasks")

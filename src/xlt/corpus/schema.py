@@ -111,7 +111,7 @@ CREATE TABLE draws (
     purpose VARCHAR NOT NULL,        -- train, dev or estimate; only an `estimate` draw's gold may correct a share
     unit VARCHAR NOT NULL,           -- posts or texts
     frame VARCHAR NOT NULL,          -- the condition on tweets that chose what could be drawn, as SQL
-    frame_hash VARCHAR NOT NULL,     -- SHA-256 over the keys of the units in the frame, sorted
+    frame_hash VARCHAR NOT NULL,     -- SHA-256 over how many units the frame has and the XOR of the MD5 of their keys
     frame_size BIGINT NOT NULL,      -- units in the frame
     run VARCHAR,                     -- the run whose confidence made strata; null where none did
     seed BIGINT NOT NULL,
