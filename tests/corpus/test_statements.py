@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlt.corpus.statements import statement_at, statements
+from xlt.corpus.statements import statement_at, statements, tokens
 
 SCRIPT = (
     "-- Über alles; 한\nSELECT 'a;b', \"c;d\" FROM t; -- done; so\n\n/* none; */ SELECT $$ ; $$ ;;\nSELECT '👏' AS x"
@@ -59,3 +59,18 @@ def test_no_text_breaks_it(script: str) -> None:
         assert each.sql.strip()
     for cursor in range(len(script) + 1):
         statement_at(script, cursor)
+
+
+def test_what_can_be_told_apart_by_looks() -> None:
+    script = "SELECT 'ü' , 12 AS \"한\" -- 👏 end\nFROM tweets /* x */"
+    found = [(script[start:end], kind) for start, end, kind in tokens(script)]
+    assert found == [
+        ("SELECT", "keyword"),
+        ("'ü'", "string"),
+        ("12", "number"),
+        ("AS", "keyword"),
+        ("-- 👏 end", "comment"),
+        ("FROM", "keyword"),
+        ("/* x */", "comment"),
+    ]
+    assert tokens("") == []

@@ -13,7 +13,6 @@ from xlt.errors import UsageError
 if TYPE_CHECKING:
     from xlt.corpus.labelled import Run
     from xlt.corpus.queries import Query
-    from xlt.corpus.shares import Groups
 
 SHOWN = 100
 
@@ -100,14 +99,14 @@ def _run(
     from xlt.cli.corpora import WORD, find_corpus
     from xlt.cli.rows import objects, print_csv, print_table
     from xlt.corpus import gate
-    from xlt.corpus.queries import prepare, run, write
+    from xlt.corpus.queries import for_run, run, write
 
     if corpus is not None and corpus.suffix.lower() != ".duckdb":
         raise UsageError(f"--corpus {corpus}: a corpus is a file that ends in .duckdb.")
     path = find_corpus(str(corpus) if corpus else WORD, workspace, quiet)
     with gate.opened(path) as con:
-        which, groups = _run_and_groups(con, run_name)
-        values |= prepare(con, which, groups)
+        which, of_run = for_run(con, run_name)
+        values |= of_run
         if output is not None:
             count = write(con, found.sql, values, output, rows)
             if not quiet:
@@ -127,22 +126,6 @@ def _run(
         print_json(objects(result.columns, result.rows))
     if not quiet:
         _say_how_many(len(result.rows), result.more, which, chosen)
-
-
-def _run_and_groups(con: Any, run_name: str | None) -> tuple[Run | None, Groups]:
-    """The run that was asked for, or the newest, or none; and the groups of its task where that is known."""
-    from xlt.corpus.labelled import find_runs, has_runs
-    from xlt.errors import XltError
-    from xlt.tasks.load import load_task
-
-    if run_name is None and not has_runs(con):
-        return None, {}
-    which = find_runs(con, [run_name] if run_name else [])[0]
-    try:
-        return which, load_task(which.task).groups
-    except XltError:
-        # A task of the user's own that lies elsewhere: its labels stand for themselves.
-        return which, {}
 
 
 def _say_how_many(count: int, more: bool, which: Run | None, chosen: str) -> None:

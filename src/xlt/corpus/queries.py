@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from xlt.bundled import bundled
 from xlt.corpus.asking import checked, mistake
-from xlt.corpus.labelled import Run, define_labelled
+from xlt.corpus.labelled import Run, define_labelled, find_runs, has_runs
 from xlt.corpus.shares import Groups
 from xlt.disk import refused, write_text, write_whole
 from xlt.errors import UsageError, XltError
+from xlt.tasks.load import task_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -170,6 +171,22 @@ def prepare(con: DuckDBPyConnection, run: Run | None, groups: Groups) -> dict[st
     if rows:
         con.executemany("INSERT INTO classes VALUES (?, ?, ?)", rows)
     return {"run": run.id, "task": run.task}
+
+
+def for_run(con: DuckDBPyConnection, wanted: str | None) -> tuple[Run | None, dict[str, Any]]:
+    """What a query sees of the run that was asked for, or the newest: defined, with the values of `$run` and `$task`.
+
+    None where there is no run. Raises UsageError for one that is not there.
+    """
+    if wanted is None and not has_runs(con):
+        return None, {}
+    which = find_runs(con, [wanted] if wanted else [])[0]
+    try:
+        groups = task_of(which.task, which.labels).groups
+    except UsageError:
+        # A task of the user's own that lies elsewhere: its labels stand for themselves.
+        groups = {}
+    return which, prepare(con, which, groups)
 
 
 def run(con: DuckDBPyConnection, sql: str, values: Mapping[str, Any], cap: int | None) -> Result:

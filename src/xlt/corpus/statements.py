@@ -19,6 +19,35 @@ class Statement:
     """Where it ends; its semicolon, if it has one, comes after that."""
 
 
+def tokens(script: str) -> list[tuple[int, int, str]]:
+    """Begin and end (in characters) of what can be told apart by looks, and its kind.
+
+    Kinds: `keyword`, `string`, `number` and `comment`.
+    """
+    import duckdb
+
+    kinds = {
+        duckdb.token_type.keyword: "keyword",
+        duckdb.token_type.string_const: "string",
+        duckdb.token_type.numeric_const: "number",
+        duckdb.token_type.comment: "comment",
+    }
+    packed = _SURROGATE.sub("\ufffd", script).encode()
+    parts = duckdb.tokenize(packed.decode())
+    ends = [*(position for position, _ in parts[1:]), len(packed)]
+    found: list[tuple[int, int, str]] = []
+    at = place = 0
+    for (position, kind), end in zip(parts, ends, strict=False):
+        # Bytes to characters, piece by piece.
+        place += len(packed[at:position].decode())
+        length = len(packed[position:end].decode())
+        at, begins = end, place
+        place += length
+        if kind in kinds:
+            found.append((begins, begins + len(script[begins:place].rstrip()), kinds[kind]))
+    return found
+
+
 def statements(script: str) -> list[Statement]:
     """The statements of a script in order. Semicolons inside quotes and comments part nothing."""
     import duckdb
