@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from xlt.errors import Exit
 
 DATA, BASE, RECIPE, RUN = "What is learnt from", "What is tuned", "How", "This run"
 
@@ -15,13 +18,13 @@ def finetune(
     data: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Labelled texts: .csv .tsv .parquet .jsonl; give it several times for several files. [the corpus's "
-            "gold labels; without any, the sample that ships with xlt]",
+            help="Labelled texts: .csv .tsv .parquet .jsonl; give it several times for several files. Default: the "
+            "corpus's gold labels; without any, the sample that ships with xlt.",
             rich_help_panel=DATA,
         ),
     ] = None,
     langs: Annotated[
-        str | None, typer.Option(help="Languages to train on, such as en,de, or all. [all]", rich_help_panel=DATA)
+        str | None, typer.Option(help="Languages to train on, such as en,de. Default: all.", rich_help_panel=DATA)
     ] = None,
     shots: Annotated[
         str | None,
@@ -62,19 +65,20 @@ def finetune(
         typer.Option(
             "--base",
             "-b",
-            help="A model's name, folder or hub id. [llama-3.2-3b where it is, else xlt-mini-base]",
+            help="A model's name, folder or hub id. Default: llama-3.2-3b where it is, else xlt-mini-base.",
             rich_help_panel=BASE,
         ),
     ] = None,
     task: Annotated[str, typer.Option(help="A task's name or .toml file.", rich_help_panel=BASE)] = "immigration",
     name: Annotated[
         str | None,
-        typer.Option(help="The new model's name. [of base and languages]", rich_help_panel=BASE),
+        typer.Option(help="The new model's name. Default: base and languages.", rich_help_panel=BASE),
     ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="default, paper, tiny, or a .toml file. [default; tiny for a tiny base]", rich_help_panel=RECIPE
+            help="default, paper, tiny, or a .toml file. Default: default, for a tiny base tiny.",
+            rich_help_panel=RECIPE,
         ),
     ] = None,
     changes: Annotated[
@@ -94,6 +98,7 @@ def finetune(
     plan: Annotated[
         bool, typer.Option("--plan", help="Print counts, prompt, steps and memory; train nothing.", rich_help_panel=RUN)
     ] = False,
+    format: Annotated[Literal["table", "json"], typer.Option(help="How --plan prints.", rich_help_panel=RUN)] = "table",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the same command where it was stopped.", rich_help_panel=RUN)
     ] = False,
@@ -101,7 +106,9 @@ def finetune(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, metal …", rich_help_panel=RUN)] = "auto",
     precision: Annotated[
         str | None,
-        typer.Option(help="Of the frozen base: auto, fp32, bf16 or nf4. [the recipe's]", rich_help_panel=RUN),
+        typer.Option(
+            help="Of the frozen base: auto, fp32, bf16 or nf4. Default: as the recipe says.", rich_help_panel=RUN
+        ),
     ] = None,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: one per core.", rich_help_panel=RUN)] = 0,
     track: Annotated[
@@ -121,8 +128,10 @@ def finetune(
 
     Example: xlt finetune --langs en,de --data tweets.csv --plan
     """
-    from xlt.cli.tuning import Asked, build
-    from xlt.cli.tuning_plan import print_plan
+    from xlt.cli.formats import print_json
+    from xlt.cli.tuning import Asked, build, write_rejects
+    from xlt.cli.tuning_plan import plan_record, print_plan
+    from xlt.cli.tuning_progress import TuningNarrator, report
     from xlt.corpus.coded import CodedColumns
     from xlt.training.material import Source
     from xlt.training.plan import make_plan
@@ -156,9 +165,22 @@ def finetune(
         track=track,
         command=tuple(sys.argv[1:]),
     )
+    # Under torchrun the first process speaks for all.
+    quiet = quiet or int(os.environ.get("RANK", "0")) > 0
     tuning, notes = build(asked)
     made = make_plan(tuning)
-    if plan or not quiet:
+    if plan and format == "json":
+        print_json(plan_record(made))
+    elif plan or not quiet:
         print_plan(made, notes, to_stdout=plan)
     if plan:
         return
+    from xlt.training.loop import finetune as run
+
+    with TuningNarrator(quiet) as narrator:
+        tuned = run(tuning, narrator)
+    if not quiet:
+        report(tuned)
+    if tuning.choice.rejects:
+        write_rejects(tuning, quiet)
+        raise typer.Exit(Exit.REJECTED_ROWS)

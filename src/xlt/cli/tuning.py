@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from xlt.cards.card import Model
 from xlt.cards.fit import shape_of_model
 from xlt.cards.read import NAME
 from xlt.cards.registry import find
+from xlt.corpus.importing.files import write_rejects as beside
 from xlt.corpus.readers import kind_of
+from xlt.corpus.rejects import Reject
 from xlt.errors import UsageError, XltError
 from xlt.languages import canonical
 from xlt.tasks.load import load_task
@@ -143,3 +146,14 @@ def _name(base: Model, asked: Asked, langs: tuple[str, ...], shots: dict[str, in
     parts += [f"x{asked.per_lang}"] if asked.per_lang else []
     parts += [f"seed{asked.seed}"] if asked.seed else []
     return re.sub(r"[^a-z0-9._-]+", "-", "-".join([stem, *dict.fromkeys(parts)])).strip("-.")
+
+
+def write_rejects(tuning: Tuning, quiet: bool) -> None:
+    """Write `FILE.rejects.jsonl` beside each file with rows that can't be used, and say so."""
+    by_file: dict[str, list[Reject]] = {}
+    for reject in tuning.choice.rejects:
+        by_file.setdefault(reject.file, []).append(reject)
+    for file, rejects in by_file.items():
+        where = beside(Path(file), rejects, tuning.workspace)
+        if not quiet:
+            print(f"{len(rejects):,} rows of {file} could not be used: see {where}.", file=sys.stderr)

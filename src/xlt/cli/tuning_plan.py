@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from xlt.cli.narrate import duration
 from xlt.languages import name
@@ -43,6 +44,31 @@ def print_plan(plan: Plan, notes: Sequence[str], to_stdout: bool) -> None:
         console.print(f"note        {warning}")
     _print_prompt(console, plan)
     _print_work(console, plan)
+
+
+def plan_record(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON takes it."""
+    tuning = plan.tuning
+    return {
+        "model": tuning.name,
+        "base": tuning.base.name,
+        "task": tuning.task.name,
+        "data": tuning.choice.record(),
+        "recipe": tuning.recipe.record(),
+        "seed": tuning.seed,
+        "tokens": plan.tokens,
+        "prefix_tokens": plan.prefix_tokens,
+        "cut": plan.cut,
+        "prompt": plan.prompt,
+        "answer": plan.answer,
+        "steps": plan.steps,
+        "steps_per_epoch": plan.steps_per_epoch,
+        "backend": tuning.backend,
+        "device": plan.device.name,
+        "precision": plan.precision,
+        "memory": asdict(plan.memory) | {"total": plan.memory.total, "free": plan.device.free} if plan.memory else None,
+        "warnings": list(plan.warnings),
+    }
 
 
 def _table(plan: Plan) -> Table:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
     from rich.table import Table
 
+    from xlt.training.loop import Tuned
+
 
 class TuningNarrator:
     """`xlt.training.listener.Listener` on stderr."""
@@ -110,3 +112,14 @@ def marks_table(evaluation: Evaluation, seen: Sequence[str]) -> Table:
         if group in evaluation.groups and len(evaluation.languages) > 1:
             add(f"all {group}", evaluation.groups[group])
     return table
+
+
+def report(tuned: Tuned) -> None:
+    """Say what came out, on stderr."""
+    console = stderr_console()
+    if tuned.kept.languages:
+        console.print()
+        console.print(marks_table(tuned.kept, tuned.card.languages))
+        console.print()
+    console.print(f"Written: {tuned.path}", markup=False)
+    console.print(f"Next: xlt classify tweets.csv -m {tuned.card.name}", markup=False)
