@@ -22,10 +22,12 @@ from xlt.cli import (
     forget,
     imports,
     models,
+    prevalence,
     query,
     runs,
     sample,
     tasks,
+    transfer,
     tui,
 )
 
@@ -62,12 +64,14 @@ app.command("detect")(detect.detect)
 app.command("breakdown")(breakdown.breakdown)
 app.command("finetune")(finetune.finetune)
 app.command("evaluate")(evaluate.evaluate)
+app.command("prevalence")(prevalence.prevalence)
 app.command("query")(query.query)
 app.add_typer(sample.app, name="sample")
 app.command("agreement")(agreement.agreement)
 app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(transfer.app, name="transfer")
 app.command("exposure")(exposure.exposure)
 app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)

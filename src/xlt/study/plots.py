@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ def heat_map(found: Matrix, output: Path) -> None:
     save(figure, output)
 
 
-def curves(points: dict[str, Sequence[tuple[float, float, float]]], score: str, output: Path) -> None:
+def curves(points: Mapping[str, Sequence[tuple[float, float, float]]], score: str, output: Path) -> None:
     """Score by number of examples; each curve is (shots, mean, standard deviation over seeds) points."""
     plt = pyplot()
     figure, axes = plt.subplots(figsize=(5.2, 3.4))

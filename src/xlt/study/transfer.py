@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from xlt.science.labels import Matched
-from xlt.science.metrics import Floats, accuracy, macro_f1
+from xlt.science.metrics import accuracy, macro_f1
 from xlt.study.design import PROMPTED, Cell
 from xlt.study.evaluate import Table, score_table
 from xlt.study.grid import Grid, guesses
@@ -157,7 +157,20 @@ def _bounds(table: Table, cell: Cell, column: str, score: str) -> tuple[float | 
     return None, None
 
 
-def learning_curve(found: Matrix, lang: str, curves: dict[str, int]) -> Floats:
-    """Shots and scores of one language, (points, 2), sorted; `curves` maps rows of the matrix to their shots."""
-    points = [(shots, found.spots[row, lang].mean) for row, shots in curves.items() if (row, lang) in found.spots]
-    return np.array(sorted(points), float).reshape(-1, 2)
+def curves_of(grid: Grid, cells: Sequence[Cell], score: str) -> dict[str, dict[str, list[tuple[float, float, float]]]]:
+    """What examples of a language buy: configuration without shots → language → (shots, mean, deviation over seeds)."""
+    found = matrix(grid, cells, score)
+    shots: dict[str, dict[str, dict[int, str]]] = {}
+    for cell in cells:
+        bare = label_of(replace(cell, shots=()))
+        for lang, number in cell.shots:
+            shots.setdefault(bare, {}).setdefault(lang, {0: bare})[number] = label_of(cell)
+    curves: dict[str, dict[str, list[tuple[float, float, float]]]] = {}
+    for bare, langs in shots.items():
+        name = "-".join(bare.split())
+        for lang, rows in langs.items():
+            spots = [(number, found.spots.get((row, lang))) for number, row in sorted(rows.items())]
+            line = [(float(number), spot.mean, spot.spread or 0.0) for number, spot in spots if spot]
+            if len(line) > 1:
+                curves.setdefault(name, {})[lang] = line
+    return curves

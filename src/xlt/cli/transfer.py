@@ -1,0 +1,229 @@
+"""`xlt transfer`: a study of transfer between languages, as a grid of trainings and tests."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xlt.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from xlt.study.design import Cell
+    from xlt.study.grid import Grid
+    from xlt.study.transfer import Matrix
+
+app = typer.Typer(help="Studies of transfer between languages: plan, run, table, plot.", no_args_is_help=True)
+
+STUDY = Annotated[Path, typer.Argument(help="The study's TOML file.")]
+WORKSPACE = Annotated[Path, typer.Option(help="The folder that holds models/.")]
+BACKEND = Annotated[str, typer.Option(help="auto, torch or mlx.")]
+SHARD = Annotated[str | None, typer.Option(help="k/N: the k-th of N parts of the cells.")]
+SCORE = Annotated[str, typer.Option(help="macro_f1 or accuracy.")]
+FORMAT = Annotated[str | None, typer.Option(help="table, csv, json or parquet.")]
+OUTPUT = Annotated[Path | None, typer.Option("--output", "-o", help="A .csv, .json or .parquet file.")]
+
+
+@app.command("plan")
+def plan(study: STUDY, workspace: WORKSPACE = Path(), shard: SHARD = None) -> None:
+    """How many cells a study has, which are done, and how long the rest may take by those that are.
+
+    Example: xlt transfer plan study.toml
+    """
+    from xlt.cli.narrate import duration
+    from xlt.cli.rows import print_table
+    from xlt.study.grid import time_left
+
+    grid = _grid(study, workspace)
+    cells = _part(grid, shard)
+    rows = []
+    for strategy in dict.fromkeys(cell.strategy for cell in cells):
+        mine = [cell for cell in cells if cell.strategy == strategy]
+        done = sum(grid.store.finished(cell) for cell in mine)
+        failed = sum(grid.store.failure(cell) is not None for cell in mine)
+        left = time_left(grid, mine)
+        rows.append([strategy, len(mine), done, failed, "unknown" if left is None else duration(left)])
+    print_table(["strategy", "cells", "done", "failed", "time left"], rows)
+    print(
+        f"\n{len(grid.test.texts):,} test texts in {len(set(grid.test.langs))} languages; results go to "
+        f"{grid.store.folder}.\nTime is known once a cell of a strategy is done.",
+        file=sys.stderr,
+    )
+
+
+@app.command("run")
+def run(
+    study: STUDY,
+    workspace: WORKSPACE = Path(),
+    backend: BACKEND = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, metal …")] = "auto",
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: one per core.")] = 0,
+    shard: SHARD = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No narration on stderr.")] = False,
+) -> None:
+    """Run the cells that are not done. Stopped or killed, the same command goes on; a cell that fails stops no other.
+
+    On a cluster give each job --shard k/N; processes that share a folder leave one another's cells alone.
+
+    Example: xlt transfer run study.toml
+    """
+    from xlt.cli.narrate import Narrator
+
+    grid = _grid(study, workspace, backend, device, threads)
+    with Narrator(quiet) as narrator:
+        outcome = grid.run(_part(grid, shard), narrator.say)
+    if not quiet:
+        elsewhere = f", {outcome.elsewhere} by others meanwhile" if outcome.elsewhere else ""
+        print(f"{outcome.ran} cells run, {outcome.before} done before{elsewhere}.", file=sys.stderr)
+        print(f"Next: xlt transfer table {study}", file=sys.stderr)
+    if outcome.failed:
+        cell, reason = outcome.failed[0]
+        more = f" and {len(outcome.failed) - 1} more" if len(outcome.failed) > 1 else ""
+        print(f"Failed: {cell.key}{more}; the first said: {reason}", file=sys.stderr)
+        raise typer.Exit(Exit.FAILED)
+
+
+@app.command("table")
+def table(
+    study: STUDY,
+    workspace: WORKSPACE = Path(),
+    score: SCORE = "macro_f1",
+    seeds: Annotated[bool, typer.Option("--seeds", help="Every score of every cell, with intervals.")] = False,
+    within: Annotated[bool, typer.Option("--within", help="Seen against unseen, within each language.")] = False,
+    format: FORMAT = None,
+    output: OUTPUT = None,
+) -> None:
+    """What the study came to: training sets by test languages, mean over seeds; * marks languages seen in training.
+
+    Example: xlt transfer table study.toml
+    """
+    from xlt.cli.rows import choose_format
+    from xlt.study.transfer import matrix, per_seed, within_language
+
+    _check_score(score)
+    chosen = choose_format(format, output)
+    grid = _grid(study, workspace)
+    cells = _finished(grid)
+    if seeds:
+        found = per_seed(grid, cells)
+        _give(found.columns, found.rows, chosen, output)
+        return
+    whole = matrix(grid, cells, score)
+    if within:
+        found = within_language(whole)
+        _give(found.columns, found.rows, chosen, output)
+    elif chosen == "table" and output is None:
+        _print_matrix(whole)
+    else:
+        _give(*_long(whole), chosen, output)
+
+
+@app.command("plot")
+def plot(
+    study: STUDY,
+    workspace: WORKSPACE = Path(),
+    score: SCORE = "macro_f1",
+    folder: Annotated[Path | None, typer.Option(help="Where to put the pictures. Default: beside the cells.")] = None,
+    format: Annotated[str, typer.Option(help="svg, pdf or png.")] = "svg",
+) -> None:
+    """Draw the heat map of training sets by languages, and learning curves where the study has shots.
+
+    Example: xlt transfer plot study.toml
+    """
+    from xlt.study.plots import FORMATS, curves, heat_map
+    from xlt.study.transfer import curves_of, matrix
+
+    _check_score(score)
+    if format not in FORMATS:
+        raise UsageError(f"--format {format}: there are {', '.join(FORMATS)}.")
+    grid = _grid(study, workspace)
+    cells = _finished(grid)
+    found = matrix(grid, cells, score)
+    place = folder or grid.study.folder
+    place.mkdir(parents=True, exist_ok=True)
+    heat_map(found, place / f"heat-map.{format}")
+    print(place / f"heat-map.{format}")
+    for name, points in curves_of(grid, cells, score).items():
+        curves(points, score, place / f"curves-{name}.{format}")
+        print(place / f"curves-{name}.{format}")
+
+
+def _grid(study: Path, workspace: Path, backend: str = "auto", device: str = "auto", threads: int = 0) -> Grid:
+    from xlt.study.design import load_study
+    from xlt.study.grid import Grid, Where
+
+    return Grid(load_study(study), Where(workspace, backend, device, threads))
+
+
+def _part(grid: Grid, shard: str | None) -> Sequence[Cell]:
+    from xlt.cli.classify import parse_shard
+
+    parts = parse_shard(shard)
+    cells = grid.study.cells
+    return cells if parts is None else cells[parts[0] - 1 :: parts[1]]
+
+
+def _finished(grid: Grid) -> list[Cell]:
+    cells = [cell for cell in grid.study.cells if grid.store.finished(cell)]
+    if not cells:
+        raise UsageError(f"No cell of {grid.study.path} is done; run xlt transfer run {grid.study.path}.")
+    grid.check(cells)
+    return cells
+
+
+def _check_score(score: str) -> None:
+    from xlt.study.transfer import SCORES
+
+    if score not in SCORES:
+        raise UsageError(f"--score {score}: there are {', '.join(SCORES)}.")
+
+
+def _print_matrix(found: Matrix) -> None:
+    from xlt.cli.rows import print_table
+    from xlt.study.transfer import POOLED
+
+    rows: list[list[Any]] = []
+    for row in found.rows:
+        line: list[Any] = [row, found.seeds[row]]
+        for column in found.columns:
+            spot = found.spots.get((row, column))
+            mark = "*" if spot and spot.seen else ""
+            line.append("–" if spot is None else f"{spot.mean:.3f}".removeprefix("0") + mark)
+        rows.append(line)
+    print_table(["", "seeds", *found.columns], rows)
+    least = min(spot.n for (_, column), spot in found.spots.items() if column not in POOLED)
+    print(
+        f"\n{'Macro-F1' if found.score == 'macro_f1' else 'Accuracy'}, mean over seeds; * the language had labels in "
+        f"training or in the prompt. The smallest language has {least} test texts: cells of that size are noise; "
+        "--seeds gives intervals where there can be any.",
+        file=sys.stderr,
+    )
+
+
+def _long(found: Matrix) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    columns = ("configuration", "language", "seen", "n", "seeds", found.score, "sd_over_seeds", "low", "high")
+    rows = [
+        (row, column, spot.seen, spot.n, found.seeds[row], spot.mean, spot.spread, spot.low, spot.high)
+        for (row, column), spot in found.spots.items()
+    ]
+    return columns, rows
+
+
+def _give(columns: Sequence[str], rows: Sequence[tuple[Any, ...]], chosen: str, output: Path | None) -> None:
+    from xlt.cli.formats import print_json
+    from xlt.cli.rows import objects, print_csv, print_table, write_table
+    from xlt.disk import write_json
+
+    if output is not None and chosen == "json":
+        write_json(output, objects(columns, rows))
+    elif output is not None:
+        write_table(columns, rows, output)
+    elif chosen == "json":
+        print_json(objects(columns, rows))
+    elif chosen == "csv":
+        print_csv(columns, rows)
+    else:
+        print_table(columns, [[f"{v:.3f}" if isinstance(v, float) else v for v in row] for row in rows])

@@ -1,0 +1,225 @@
+"""Runs the cells of a study, one after the other: finished ones never again, failed ones set aside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+
+from xlt import __version__, backends
+from xlt.cards.registry import find
+from xlt.corpus.coded import CodedColumns
+from xlt.errors import Interrupted, XltError
+from xlt.locks import hold
+from xlt.study.baselines import commonest, ngrams
+from xlt.study.cells import Probabilities, Store
+from xlt.study.design import PROMPTED, TUNED, Cell, Study
+from xlt.study.prompting import Labeller
+from xlt.study.testset import TestSet, read_test
+from xlt.study.tuned import tune
+from xlt.tasks.load import load_task
+from xlt.tasks.spec import Task
+from xlt.training.choose import Wish, choose
+from xlt.training.examples import Choice, Example
+from xlt.training.material import Material, Source, read_material
+from xlt.training.split import draw
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Where:
+    """On what the cells run, and where their bases are found."""
+
+    workspace: Path = Path()
+    backend: str = "auto"
+    device: str = "auto"
+    threads: int = 0
+
+
+@dataclass
+class Outcome:
+    """What a run of the grid came to."""
+
+    before: int = 0
+    ran: int = 0
+    failed: list[tuple[Cell, str]] = field(default_factory=list)
+    elsewhere: int = 0
+    """Cells that another process was at work on."""
+
+
+class Grid:
+    """A study with its data read."""
+
+    def __init__(self, study: Study, where: Where) -> None:
+        """Raises XltError, UsageError when the data can't be read."""
+        self.study, self.where = study, where
+        self.task: Task = load_task(study.task)
+        self.store = Store.of(study)
+        self.test: TestSet = read_test(study, self.task)
+
+    @cached_property
+    def material(self) -> Material:
+        """The labelled rows that training sets are drawn from."""
+        columns = self.study.columns
+        named = CodedColumns(
+            text=columns.get("text"), label=columns.get("label"), lang=columns.get("lang"), group=columns.get("group")
+        )
+        return read_material(Source((self.study.train,), self.where.workspace, named), self.task)
+
+    def choice(self, cell: Cell, dev_share: float) -> Choice:
+        """The cell's training set. Raises XltError when the data has too little for it."""
+        shots = dict(cell.shots)
+        langs, every = cell.langs, cell.langs[:1] == ("all",)
+        if every:
+            without = {lang.removeprefix("-") for lang in langs[1:]}
+            langs = tuple(sorted({each.lang for each in self.material.examples} - without - set(shots)))
+        wish = Wish(langs=langs, shots=shots, dev_share=dev_share, seed=cell.seed)
+        return choose(self.material, wish, self.task.names)
+
+    def seen(self, cell: Cell) -> tuple[str, ...]:
+        """Languages whose labels the cell had, in training or in its prompt."""
+        if cell.strategy in PROMPTED:
+            return tuple(self.store.record(cell).get("seen", ())) if self.store.finished(cell) else ()
+        return self.choice(cell, 0.0).seen
+
+    def check(self, cells: Sequence[Cell]) -> None:
+        """Raise XltError when a finished cell was made from other data than the study's files hold now."""
+        for cell in cells:
+            if self.store.finished(cell) and self.store.record(cell).get("test") != self.test.hash:
+                raise XltError(
+                    f"{self.study.test} has changed since the cell {cell.key} was run; call the study by another name, "
+                    f"or remove {self.store.folder} to run it anew."
+                )
+
+    def run(self, cells: Sequence[Cell], say: Say) -> Outcome:
+        """Run the cells that are not finished. A cell that fails is told and left; Ctrl-C is not a failure."""
+        self.check(cells)
+        outcome = Outcome()
+        for number, cell in enumerate(cells, start=1):
+            if self.store.finished(cell):
+                outcome.before += 1
+                continue
+            say(f"{number} of {len(cells)}: {cell.key}")
+            try:
+                with hold(self.store.at(cell) / "cell.lock", f"The cell {cell.key}"):
+                    if self.store.finished(cell):
+                        outcome.elsewhere += 1
+                        continue
+                    self._finish(cell, say)
+                outcome.ran += 1
+            except Interrupted:
+                raise
+            except XltError as error:
+                outcome.failed.append((cell, str(error)))
+                self.store.fail(cell, str(error))
+                say(f"  failed: {error}")
+        return outcome
+
+    def _finish(self, cell: Cell, say: Say) -> None:
+        started = time.monotonic()
+        probabilities, record = self._label(cell, say)
+        self.store.write(
+            cell,
+            self.task.names,
+            probabilities,
+            test=self.test.hash,
+            task=self.task.hash,
+            xlt=__version__,
+            seconds=round(time.monotonic() - started, 1),
+            **record,
+        )
+
+    def _label(self, cell: Cell, say: Say) -> tuple[Probabilities, dict[str, object]]:
+        """The cell's probabilities for the test rows, and what made them."""
+        if cell.strategy in TUNED:
+            return self._tuned(cell, say)
+        if cell.strategy in PROMPTED:
+            return self._prompted(cell)
+        choice = self.choice(cell, 0.0)
+        labels = [self.task.names.index(each.label) for each in choice.train]
+        of = len(self.task.names)
+        record: dict[str, object] = {"data": choice.hash, "seen": list(choice.seen), "examples": len(labels)}
+        if cell.strategy == "commonest":
+            return commonest(labels, len(self.test.texts), of), record
+        texts = [self.task.normalise(text) for text in self.test.texts]
+        found = ngrams([each.text for each in choice.train], labels, texts, of)
+        return found, {**record, "scikit_learn": version("scikit-learn")}
+
+    def _tuned(self, cell: Cell, say: Say) -> tuple[Probabilities, dict[str, object]]:
+        model, record = tune(self, cell, say)
+        backend = backends.choose(self.where.backend)
+        labeller = Labeller(model.files, backend, device=self.where.device, threads=self.where.threads)
+        try:
+            texts: Sequence[str] = self.test.texts
+            if cell.strategy == "translate-test":
+                if self.test.translations is None:
+                    raise XltError(
+                        f"{self.study.test} has no column of English translations; name it with translation_column."
+                    )
+                texts = self.test.translations
+            return labeller(self.task, texts), {**record, "model": model.hash, "backend": backend.name}
+        finally:
+            labeller.close()
+
+    def _prompted(self, cell: Cell) -> tuple[Probabilities, dict[str, object]]:
+        backend = backends.choose(self.where.backend)
+        model = find(cell.base, backend=backend.name, workspace=self.where.workspace)
+        shown = self._shown(cell) if cell.strategy == "few-shot" else {}
+        labeller = Labeller(model.files, backend, device=self.where.device, threads=self.where.threads)
+        try:
+            pairs = {lang: [(each.text, each.label) for each in some] for lang, some in shown.items()}
+            found = labeller.prompted(self.task, self.test.texts, self.test.langs, pairs)
+        finally:
+            labeller.close()
+        seen = sorted({each.lang for some in shown.values() for each in some})
+        return found, {"model": model.hash, "backend": backend.name, "seen": seen}
+
+    def _shown(self, cell: Cell) -> dict[str, list[Example]]:
+        """The examples of the prompt by language; "" for texts of every other language."""
+        taken = {self.task.normalise(text) for text in self.test.texts}
+        pool = [each for each in self.material.examples if each.text not in taken]
+        if cell.shown == "en":
+            return {"": self._spread(cell, [each for each in pool if each.lang == "en"])}
+        if cell.shown == "mixed":
+            return {"": self._spread(cell, pool)}
+        langs = sorted({each.lang for each in pool} & set(self.test.langs))
+        return {lang: self._spread(cell, [each for each in pool if each.lang == lang]) for lang in langs}
+
+    def _spread(self, cell: Cell, pool: Sequence[Example]) -> list[Example]:
+        """`k` examples, the labels in turn, drawn by seed and text; in an order that does not group the labels."""
+        if not pool:
+            raise XltError(f"{self.study.train} has no example for the prompt of {cell.key}.")
+        queues = {
+            label: sorted(
+                (each for each in pool if each.label == label), key=lambda each: draw(cell.seed, "shot", each)
+            )
+            for label in self.task.names
+        }
+        picked: list[Example] = []
+        for turn in range(max(map(len, queues.values()))):
+            picked += [queue[turn] for queue in queues.values() if turn < len(queue)]
+        return picked[: cell.k]
+
+
+def time_left(grid: Grid, cells: Sequence[Cell]) -> float | None:
+    """Seconds that the unfinished cells of one strategy may take, by the mean of finished ones; None without any."""
+    done = [cell for cell in grid.study.cells if cell.strategy == cells[0].strategy and grid.store.finished(cell)]
+    left = sum(not grid.store.finished(cell) for cell in cells)
+    if not left:
+        return 0.0
+    if not done:
+        return None
+    return left * mean(float(grid.store.record(cell)["seconds"]) for cell in done)
+
+
+def guesses(probabilities: Probabilities) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """The most probable label of each row; -1 for a row without."""
+    known = np.isfinite(probabilities).all(axis=1)
+    return np.where(known, np.nan_to_num(probabilities).argmax(axis=1), -1)

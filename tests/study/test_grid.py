@@ -1,0 +1,215 @@
+"""A small study on xlt-mini-base: run, killed, gone on with, tabulated, drawn."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cli.conftest import Xlt, xlt  # noqa: F401
+from xlt.bundled import bundled
+from xlt.errors import XltError
+from xlt.study.design import load_study
+from xlt.study.grid import Grid, Where
+from xlt.study.transfer import curves_of, label_of, matrix, per_seed, within_language
+
+LANGS = ("en", "de", "it")
+QUICK = """
+train = "train.csv"
+test = "test.csv"
+sets = ["en", "en+de"]
+seeds = [1, 2]
+strategies = ["ngrams", "commonest"]
+shots_on = ["en"]
+shots = { it = [4, 8] }
+"""
+
+
+def write_data(folder: Path) -> None:
+    """Invented tweets of the sample: 24 of each language to learn from, 12 to test on."""
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(bundled("models", "sample", "sample.parquet")).to_pylist()
+    texts: set[str] = set()
+    parts: dict[str, list[dict[str, str]]] = {lang: [] for lang in LANGS}
+    for row in rows:
+        if row["label"] and row["lang"] in parts and row["text"] not in texts and not row["retweet_of"]:
+            texts.add(row["text"])
+            parts[row["lang"]].append(
+                {
+                    "text": row["text"],
+                    "label": row["label"],
+                    "lang": row["lang"],
+                    "translation": "" if row["lang"] == "en" else f"in English: {row['text']}",
+                }
+            )
+    for name, first, last in (("train.csv", 0, 24), ("test.csv", 24, 36)):
+        chosen = [row for lang in LANGS for row in parts[lang][first:last]]
+        with (folder / name).open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, chosen[0])
+            writer.writeheader()
+            writer.writerows(chosen)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_data(tmp_path)
+    (tmp_path / "study.toml").write_text(QUICK, encoding="utf-8")
+    return tmp_path
+
+
+def ran(folder: Path) -> Grid:
+    grid = Grid(load_study(folder / "study.toml"), Where(folder))
+    outcome = grid.run(grid.study.cells, lambda _: None)
+    assert not outcome.failed, outcome.failed
+    return grid
+
+
+def test_finished_cells_are_never_run_again(folder: Path) -> None:
+    grid = ran(folder)
+    before = {path: path.stat().st_mtime_ns for path in grid.store.folder.rglob("cell.json")}
+    assert len(before) == len(grid.study.cells) == 8
+    again = grid.run(grid.study.cells, lambda _: None)
+    assert (again.ran, again.before) == (0, 8)
+    assert before == {path: path.stat().st_mtime_ns for path in grid.store.folder.rglob("cell.json")}
+
+
+def test_the_matrix_marks_what_was_seen_and_takes_the_mean_over_seeds(folder: Path) -> None:
+    grid = ran(folder)
+    found = matrix(grid, grid.study.cells, "accuracy")
+    four, none = "ngrams en +4 it", "ngrams en"
+    assert found.seeds[four] == 2
+    assert found.spots[four, "it"].seen is True
+    assert found.spots[none, "it"].seen is False
+    assert found.spots[none, "unseen"].n == 24
+    cells = [cell for cell in grid.study.cells if label_of(cell) == four]
+    table = per_seed(grid, cells)
+    at = table.columns.index
+    alone = [row[at("accuracy")] for row in table.rows if row[at("slice")] == "it" and row[at("measure")] == "labels"]
+    assert found.spots[four, "it"].mean == pytest.approx(np.mean(alone))
+    within = {row[0]: row for row in within_language(found).rows}
+    assert within["it"][3] == 2  # rows that saw Italian: 4 and 8 shots
+    assert within["en"][4] is None
+    assert within["de"][6] == pytest.approx(within["de"][2] - within["de"][4])
+    curves = curves_of(grid, grid.study.cells, "accuracy")
+    assert [point[0] for point in curves["ngrams-en"]["it"]] == [0, 4, 8]
+
+
+def test_shots_of_one_seed_nest(folder: Path) -> None:
+    grid = Grid(load_study(folder / "study.toml"), Where(folder))
+    by_shots = {
+        dict(cell.shots).get("it", 0): {each.text for each in grid.choice(cell, 0.0).train if each.lang == "it"}
+        for cell in grid.study.cells
+        if cell.strategy == "ngrams" and cell.seed == 1 and cell.set == "en"
+    }
+    assert {number: len(texts) for number, texts in by_shots.items()} == {0: 0, 4: 4, 8: 8}
+    assert by_shots[4] < by_shots[8]
+
+
+def test_a_cell_that_fails_stops_no_other(folder: Path) -> None:
+    study = folder / "study.toml"
+    study.write_text(QUICK.replace('["en", "en+de"]', '["sv", "en"]'), encoding="utf-8")
+    grid = Grid(load_study(study), Where(folder))
+    outcome = grid.run(grid.study.cells, lambda _: None)
+    assert outcome.failed
+    assert all(cell.set == "sv" for cell, _ in outcome.failed)
+    assert "sv" in str(grid.store.failure(outcome.failed[0][0]))
+    assert outcome.ran == len(grid.study.cells) - len(outcome.failed)
+
+
+def test_changed_test_rows_are_refused(folder: Path) -> None:
+    ran(folder)
+    path = folder / "test.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("unrelated", "neutral", 1), encoding="utf-8")
+    grid = Grid(load_study(folder / "study.toml"), Where(folder))
+    with pytest.raises(XltError, match="has changed since"):
+        grid.run(grid.study.cells, lambda _: None)
+
+
+def test_tables_and_pictures(folder: Path, xlt: Xlt) -> None:  # noqa: F811
+    ran(folder)
+    table = xlt("transfer", "table", "study.toml")
+    assert table.code == 0, table.err
+    assert "ngrams en +4 it" in table.out
+    assert "*" in table.out
+    rows = json.loads(xlt("transfer", "table", "study.toml", "--format", "json").out)
+    assert {"configuration", "language", "macro_f1", "seeds"} <= set(rows[0])
+    assert xlt("transfer", "table", "study.toml", "--seeds", "--format", "csv").out.startswith("strategy,set,shots")
+    assert xlt("transfer", "table", "study.toml", "--within", "-o", "within.csv").code == 0
+    drawn = xlt("transfer", "plot", "study.toml")
+    assert drawn.code == 0, drawn.err
+    pictures = [Path(line) for line in drawn.out.split()]
+    assert [path.name for path in pictures] == ["heat-map.svg", "curves-ngrams-en.svg"]
+    first = pictures[0].read_bytes()
+    assert b"German" in first
+    xlt("transfer", "plot", "study.toml")
+    assert pictures[0].read_bytes() == first
+    plan = xlt("transfer", "plan", "study.toml", "--shard", "1/2")
+    assert "ngrams" in plan.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("plan", "none.toml"), 1, "can't be read"),
+        (("table", "study.toml"), 2, "No cell of study.toml is done"),
+        (("table", "study.toml", "--score", "luck"), 2, "there are accuracy, macro_f1"),
+        (("run", "study.toml", "--shard", "3/2"), 2, "write k/N"),
+    ],
+)
+def test_bad_input(folder: Path, xlt: Xlt, arguments: tuple[str, ...], code: int, said: str) -> None:  # noqa: F811
+    found = xlt("transfer", *arguments)
+    assert (found.code, said in found.sentence) == (code, True), found.err
+
+
+TUNED = """
+train = "train.csv"
+test = "test.csv"
+sets = ["en", "en+de"]
+seeds = [1]
+bases = ["xlt-mini-base"]
+recipes = ["tiny"]
+strategies = ["finetune", "translate-test", "zero-shot", "few-shot"]
+settings = { epochs = 1, batch = 8 }
+few_shot = { k = 2, examples = ["same"] }
+"""
+
+
+@pytest.mark.slow
+def test_a_study_that_is_killed_goes_on_and_ends_alike(tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for place in (whole, broken):
+        place.mkdir()
+        write_data(place)
+        (place / "study.toml").write_text(TUNED, encoding="utf-8")
+    command = [sys.executable, "-m", "xlt", "transfer", "run", "study.toml", "--threads", "1"]
+    assert subprocess.run(command, cwd=whole, capture_output=True, check=False).returncode == 0
+    cells = broken / "study" / "cells"
+    kills = 0
+    for wanted in (0, 1):
+        process = subprocess.Popen(command, cwd=broken, stderr=subprocess.DEVNULL, start_new_session=True)
+        deadline = time.monotonic() + 120
+        # Killed in the middle of a training: its folder is there, its card is not.
+        while process.poll() is None and time.monotonic() < deadline:
+            steps = list(cells.glob("*/models/model/training/steps.csv"))
+            if len(list(cells.glob("*/cell.json"))) >= wanted and len(steps) > wanted:
+                os.killpg(process.pid, signal.SIGKILL)
+                kills += 1
+                break
+            time.sleep(0.01)
+        process.wait()
+    assert kills, "the study was over before it could be killed"
+    done = subprocess.run(command, cwd=broken, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for path in sorted((whole / "study" / "cells").glob("*/predictions.parquet")):
+        other = cells / path.parent.name / path.name
+        assert other.read_bytes() == path.read_bytes(), path.parent.name
+    assert len(list(cells.glob("*/cell.json"))) == 6
