@@ -2,113 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import socket
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hub import Hub
 from models import write_model
 from xlt.cards.card import Card
 from xlt.cards.pull import ALLOW, IGNORE, pull
 from xlt.cards.read import write_card
 from xlt.cards.registry import find
 from xlt.errors import UsageError, XltError
-
-COMMIT = "89abcdef0123456789abcdef0123456789abcdef"
-
-
-@dataclass
-class Hub:
-    """What the stand-in serves, and what it was asked."""
-
-    repos: dict[str, Path] = field(default_factory=dict)
-    gated: set[str] = field(default_factory=set)
-    status: int = 0
-    """An HTTP status for every answer; 0 for real answers."""
-    breaks: str = ""
-    """A file whose transfer stops half-way."""
-    asked: list[str] = field(default_factory=list)
-    url: str = ""
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """A running stand-in, and an environment that points to it and to an empty cache."""
-    state = Hub()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(state))
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    monkeypatch.setenv("HF_ENDPOINT", state.url)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    monkeypatch.setenv("XLT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    yield state
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
-    """Answers the three requests of a download: what a repository is, its files, one file."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *args: Any) -> None:
-            pass
-
-        def do_HEAD(self) -> None:
-            self.answer(body=False)
-
-        def do_GET(self) -> None:
-            self.answer(body=True)
-
-        def answer(self, body: bool) -> None:
-            path = self.path.partition("?")[0]
-            hub.asked.append(f"{self.command} {path}")
-            if hub.status:
-                return self.send(hub.status, b"", {})
-            parts = path.strip("/").split("/")
-            repo = "/".join(parts[2:4] if parts[0] == "api" else parts[:2])
-            if repo not in hub.repos:
-                return self.send(401, b"", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Not found"})
-            files = sorted(each for each in hub.repos[repo].rglob("*") if each.is_file())
-            listed = [(each.relative_to(hub.repos[repo]).as_posix(), each.stat().st_size) for each in files]
-            if parts[0] == "api" and "tree" in parts:
-                tree = [{"type": "file", "path": name, "size": size, "oid": "0" * 40} for name, size in listed]
-                return self.send(200, json.dumps(tree).encode(), {"Content-Type": "application/json"})
-            if parts[0] == "api":
-                siblings = [{"rfilename": name, "size": size} for name, size in listed]
-                about = {"id": repo, "modelId": repo, "sha": COMMIT, "siblings": siblings, "tags": []}
-                return self.send(200, json.dumps(about).encode(), {"Content-Type": "application/json"})
-            if repo in hub.gated and self.headers.get("Authorization") != "Bearer hf_good":
-                return self.send(401, b"", {"X-Error-Code": "GatedRepo", "X-Error-Message": "Gated"})
-            content = hub.repos[repo].joinpath(*parts[4:]).read_bytes()
-            headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Repo-Commit": COMMIT}
-            return self.send(200, content, headers, body, cut=parts[-1] == hub.breaks)
-
-        def send(
-            self, status: int, content: bytes, headers: dict[str, str], body: bool = True, cut: bool = False
-        ) -> None:
-            self.send_response(status)
-            for key, value in {**headers, "Content-Length": str(len(content))}.items():
-                self.send_header(key, value)
-            self.end_headers()
-            if body:
-                self.wfile.write(content[: len(content) // 2] if cut else content)
-            if cut:
-                self.close_connection = True
-
-    return Handler
 
 
 def on_hub(hub: Hub, tmp_path: Path, repo: str = "org/Tiny", **changes: Any) -> Path:

@@ -1,4 +1,4 @@
-"""Fetches a model from the Hugging Face hub into its local cache: the only place that goes online."""
+"""Fetches a model from the Hugging Face hub into its local cache; this and push are all that goes online."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pull(name: str, *, backend: str, workspace: Path, progress: Progress | None 
     without network, licence, disk space, or when the repository has no safetensors.
     """
     repo = repo_of(name, backend, workspace)
-    with _online():
+    with going_online():
         _fetch(repo, progress)
     return find(name, backend=backend, workspace=workspace)
 
@@ -54,7 +54,7 @@ def _card(name: str, workspace: Path) -> Card | None:
 
 
 @contextmanager
-def _online() -> Iterator[None]:
+def going_online() -> Iterator[None]:
     """Lift offline mode, which everything else runs under; telemetry stays off."""
     from huggingface_hub import constants
 
@@ -117,13 +117,13 @@ def _fetch(repo: str, progress: Progress | None) -> None:
         status = error.response.status_code
         raise XltError(f"The hub refused {repo} (HTTP status {status}); try again later.") from None
     except LocalEntryNotFoundError:
-        raise _no_network(repo) from None
+        raise no_network(f"fetch {repo}") from None
     except OSError as error:
         raise _from_system(repo, error) from None
     except Exception as error:
         # The library's transport errors are of a package that it changes between versions.
         if any(kind.__name__ in ("TransportError", "HTTPError", "TimeoutException") for kind in type(error).__mro__):
-            raise _no_network(repo) from None
+            raise no_network(f"fetch {repo}") from None
         raise
 
 
@@ -148,16 +148,17 @@ def _check_space(repo: str, total: int) -> None:
         )
 
 
-def _no_network(repo: str) -> XltError:
+def no_network(what: str) -> XltError:
+    """What to say when the hub does not answer. `what` is what was wanted: `fetch org/model`."""
     return XltError(
-        f"The hub can't be reached to fetch {repo}; check the network or the proxy, and pull again "
-        "(what was fetched is kept)."
+        f"The hub can't be reached to {what}; check the network or the proxy, and run the same command again (what "
+        "was done is kept)."
     )
 
 
 def _from_system(repo: str, error: OSError) -> XltError:
     if isinstance(error, ConnectionError | TimeoutError):
-        return _no_network(repo)
+        return no_network(f"fetch {repo}")
     reason = (error.strerror or str(error).splitlines()[0] if str(error) else type(error).__name__).lower()
     return XltError(f"{repo} can't be kept in {hub_cache()}: {reason}; mend that and pull again.")
 

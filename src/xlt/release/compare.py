@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import itertools
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +18,17 @@ from xlt.cards.files import ModelFiles
 from xlt.cards.tokenizer import load_tokenizer
 from xlt.engine.score import Classifier
 from xlt.errors import XltError
+from xlt.release.source import Source
 from xlt.science.bootstrap import Interval
 from xlt.science.metrics import Ints, accuracy, macro_f1
 from xlt.science.paired import compare
 from xlt.tasks.render import Renderer
 from xlt.tasks.spec import Task
 from xlt.training.examples import Example
-from xlt.training.material import SAMPLE, Source, read_material
+from xlt.training.material import SAMPLE, read_material
+from xlt.training.material import Source as Data
+from xlt.training.signatures import FILE as SIGNATURES
+from xlt.training.signatures import overlaps
 
 # Suffix tokens per batch: small, since nobody waits for the last bit of speed here and memory is not measured first.
 _BUDGET = 1024
@@ -64,22 +70,48 @@ class Compared:
         return self.lines[-1]
 
 
-def held_out(files: Sequence[Path], task: Task, workspace: Path, limit: int | None) -> tuple[list[Example], str]:
-    """Labelled texts to compare on, and what they are called: those of `files`, or the bundled sample's held-out ones.
+def held_out(
+    model: Source, files: Sequence[Path], task: Task, workspace: Path, limit: int | None
+) -> tuple[list[Example], str]:
+    """Labelled texts to compare on, none of which the model was trained on, and what they are called.
 
-    `limit` takes so many of them, always the same. Raises UsageError, XltError.
+    Of `files`; else of what the model was tuned on, the rows that were held out; else the bundled sample's held-out
+    tweets. `limit` takes so many of them, always the same. Raises UsageError, XltError.
     """
-    source = Source(tuple(files) or (bundled(*SAMPLE),), workspace)
-    material = read_material(source, task)
-    rows = zip(material.examples, material.sides, strict=True)
-    chosen = [example for example, side in rows if side != "train"]
+    signed = (model.home / SIGNATURES).is_file()
+    given = tuple(files) or _tuned_on(model.home)
+    if not given and not signed:
+        given = (bundled(*SAMPLE),)
+    material = read_material(Data(given, workspace), task)
+    found = material.examples
     name = ", ".join(path.name for path in files) or "the bundled sample's held-out tweets"
-    if not chosen:
-        raise XltError(f"Every labelled row of {name} is meant for training; give others with --data.")
-    if limit is not None and len(chosen) > limit:
-        drawn = np.random.default_rng(0).permutation(len(chosen))[:limit]
-        chosen = [chosen[index] for index in sorted(drawn)]
-    return chosen, name
+    if signed:
+        known = overlaps(model.home, [example.text for example in found])
+        kept = [example for example, side in zip(found, known, strict=True) if side == "dev" and not files]
+        if kept:
+            name = "the training's held-out rows"
+        else:
+            kept = [example for example, side in zip(found, known, strict=True) if side != "train"]
+    else:
+        kept = [example for example, side in zip(found, material.sides, strict=True) if side != "train"]
+    if not kept:
+        raise XltError(f"The model was trained on every labelled text of {name}; give others with --data.")
+    if limit is not None and len(kept) > limit:
+        drawn = np.random.default_rng(0).permutation(len(kept))[:limit]
+        kept = [kept[index] for index in sorted(drawn)]
+    return kept, name
+
+
+def _tuned_on(home: Path) -> tuple[Path, ...]:
+    """The files that a tuned model's command named with --data, where they are still there."""
+    try:
+        command = json.loads((home / "training" / "config.json").read_text(encoding="utf-8"))["made_of"]["command"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+    named = [after for before, after in itertools.pairwise(command) if before == "--data"]
+    named += [each.removeprefix("--data=") for each in command if each.startswith("--data=")]
+    files = tuple(Path(each).expanduser() for each in named)
+    return files if all(each.is_file() for each in files) else ()
 
 
 def labels_of(files: ModelFiles, backend: BackendName, task: Task, texts: Sequence[str]) -> Ints:

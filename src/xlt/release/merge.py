@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,12 +16,15 @@ from xlt import __version__
 from xlt.backends.common import read_json
 from xlt.cards.card import Card, Scalar
 from xlt.cards.lora import Tuned, Update, read_lora
-from xlt.cards.read import FILE, write_card
+from xlt.cards.read import FILE, NAME, write_card
+from xlt.cards.registry import TASK
 from xlt.cards.rope import with_both_spellings
 from xlt.cards.tensors import SHARD, Made, Stored, in_bf16, stored, to_bf16, write_model_files
 from xlt.disk import check_space, new_folder, write_json
 from xlt.errors import UsageError, XltError
 from xlt.release.source import Source, unquantised
+from xlt.tasks.load import load_task
+from xlt.training.signatures import FILE as SIGNATURES
 
 # What goes along unchanged, where the base has it.
 _BESIDE = ("generation_config.json", "special_tokens_map.json", "chat_template.jinja", "LICENSE*", "USE_POLICY*")
@@ -39,16 +43,13 @@ def merge(name: str, out: str | None, workspace: Path) -> Path:
     check_space(target.parent, merged_size(source), f"The merged {name}")
     with new_folder(target) as folder:
         write_merged(source, folder)
+        keep_history(source, folder)
         write_card(folder / FILE, merged_card(source, target.name))
     return target
 
 
 def target_folder(name: str, workspace: Path) -> Path:
     """`models/NAME` of the workspace. Raises UsageError when it is there or its name is none for a card."""
-    import re
-
-    from xlt.cards.read import NAME
-
     if not re.fullmatch(NAME, name):
         raise UsageError(f"A model can't be called {name!r}; small letters, digits, '.', '-' and '_' will do.")
     target = workspace / "models" / name
@@ -103,18 +104,35 @@ def write_settings(source: Source, folder: Path) -> None:
     config = with_both_spellings(source.config) | {"dtype": "bfloat16", "torch_dtype": "bfloat16"}
     write_json(folder / "config.json", config)
     copy_tokenizer(source.folder, folder, source.name)
+    copy_beside(source.folder, folder)
+
+
+def copy_beside(folder: Path, out: Path) -> None:
+    """Copy licences and what else goes along unchanged."""
     for pattern in _BESIDE:
-        for path in source.folder.glob(pattern):
-            shutil.copyfile(path, folder / path.name)
+        for path in folder.glob(pattern):
+            shutil.copyfile(path, out / path.name)
 
 
 def copy_tokenizer(folder: Path, out: Path, name: str) -> None:
     """Copy `tokenizer.json` with settings for a reader that takes it as it is."""
     shutil.copyfile(folder / "tokenizer.json", out / "tokenizer.json")
+    write_json(out / "tokenizer_config.json", tokenizer_settings(folder, name))
+
+
+def tokenizer_settings(folder: Path, name: str) -> dict[str, Any]:
+    """A folder's `tokenizer_config.json` without what would rebuild the tokenizer or run code."""
     path = folder / "tokenizer_config.json"
     settings = read_json(path, name) if path.is_file() else {}
     settings.pop("auto_map", None)
-    write_json(out / "tokenizer_config.json", {**settings, "tokenizer_class": "PreTrainedTokenizerFast"})
+    return {**settings, "tokenizer_class": "PreTrainedTokenizerFast"}
+
+
+def keep_history(source: Source, folder: Path) -> None:
+    """Copy a task of the user's own, and the signatures by which texts of the training are known again."""
+    for name in (TASK, SIGNATURES):
+        if (source.home / name).is_file():
+            shutil.copyfile(source.home / name, folder / name)
 
 
 def merged_card(source: Source, name: str) -> Card:
@@ -132,6 +150,8 @@ def derived_card(source: Source, name: str, **made: Scalar) -> Card:
     origin: dict[str, Scalar] = {"from": source.name, "from_hash": source.model.hash, "xlt": __version__}
     if source.model.files.adapter:
         origin |= {"base_hash": source.base_hash(), "merged": "in fp32 into the unquantised base, rounded to bf16 once"}
+    # A task that lies in the model's folder goes by its path once it is read.
+    task = load_task(card.task).name if card.task and card.task.endswith(".toml") else card.task
     return replace(
-        card, name=name, hub={}, gated=False, shape={}, made={**card.made, **origin, **made}, scores=(), base=card.base
+        card, name=name, task=task, hub={}, gated=False, shape={}, made={**card.made, **origin, **made}, scores=()
     )

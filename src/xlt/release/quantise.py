@@ -18,9 +18,8 @@ from xlt.disk import check_space, new_folder
 from xlt.errors import UsageError, XltError
 from xlt.release.compare import Compared, compared, held_out, labels_of
 from xlt.release.gguf import write_gguf
-from xlt.release.merge import copy_tokenizer, derived_card, merged_size, target_folder, write_merged
+from xlt.release.merge import copy_tokenizer, derived_card, keep_history, merged_size, target_folder, write_merged
 from xlt.release.source import Source, unquantised
-from xlt.tasks.load import load_task
 
 Kind = Literal["mlx", "nf4", "gguf"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -78,10 +77,10 @@ def quantise(order: Order, say: Say) -> Quantised:
     then nothing is left behind.
     """
     source = unquantised(order.name, order.workspace)
-    backend = _backend(order.kind)
+    backend = runs_on(order.kind)
     target = target_folder(order.out or f"{source.name}-{_suffix(order)}", order.workspace)
-    task = load_task(order.task or (source.card.task if source.card and source.card.task else "immigration"))
-    examples, data = held_out(order.data, task, order.workspace, order.limit)
+    task = source.task(order.task)
+    examples, data = held_out(source, order.data, task, order.workspace, order.limit)
     size = merged_size(source)
     check_space(target.parent, (size if source.model.files.adapter else 0) + size * order.bits // 10, "Quantising")
     with new_folder(target) as folder, plain_folder(source, folder / "merged", say) as plain:
@@ -92,8 +91,9 @@ def quantise(order: Order, say: Say) -> Quantised:
         labels = [labels_of(each, backend, task, texts) for each in (_plain(plain), files_of(order.kind, folder))]
         result = compared(examples, data, task, *labels)
         _judge(result, order, target)
+        keep_history(source, folder)
         write_card(folder / FILE, _card(source, order, target.name, result))
-        return Quantised(target, _size(plain), _size(folder), result)
+        return Quantised(target, weights_size(plain), weights_size(folder), result)
 
 
 @contextlib.contextmanager
@@ -150,7 +150,7 @@ def _plain(folder: Path) -> ModelFiles:
     return ModelFiles(folder.name, "hf", folder)
 
 
-def _backend(kind: Kind) -> BackendName:
+def runs_on(kind: Kind) -> BackendName:
     """The backend that runs the format here. Raises XltError with what to install."""
     wanted: tuple[BackendName, ...] = {"mlx": ("mlx",), "nf4": ("torch",), "gguf": preferred()}[kind]  # type: ignore[assignment]
     states = [(name, get(name).availability()) for name in NAMES if name in wanted]
@@ -195,6 +195,6 @@ def _card(source: Source, order: Order, name: str, result: Compared) -> Card:
     return replace(card, title=title)
 
 
-def _size(folder: Path) -> int:
+def weights_size(folder: Path) -> int:
     """Bytes of the weights in a folder."""
     return sum(path.stat().st_size for pattern in ("*.safetensors", "*.gguf") for path in folder.glob(pattern))

@@ -12,6 +12,8 @@ from xlt.cards.files import ModelFiles
 from xlt.cards.hashing import model_hash
 from xlt.cards.registry import find
 from xlt.errors import XltError
+from xlt.tasks.load import load_task
+from xlt.tasks.spec import Task
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,15 @@ class Source:
     def folder(self) -> Path:
         """Where the base's weights lie."""
         return self.model.files.weights
+
+    @property
+    def home(self) -> Path:
+        """Where its card lies: the adapter's folder, or the weights'."""
+        return self.model.files.adapter or self.folder
+
+    def task(self, wanted: str | None) -> Task:
+        """The task of that name or file; without one the model's own, or `immigration`. Raises UsageError, XltError."""
+        return load_task(wanted or (self.card.task if self.card and self.card.task else "immigration"))
 
     @property
     def weights(self) -> list[Path]:

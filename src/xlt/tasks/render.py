@@ -32,6 +32,20 @@ class Rendered:
     """Whether a text was too long and lost its end."""
 
 
+@dataclass(frozen=True)
+class Layout:
+    """What stands around a tweet: enough to write the same prompt elsewhere, such as inside a tokenizer."""
+
+    prefix: tuple[int, ...]
+    """Ids of the instruction, BOS included."""
+    lead: str
+    """Characters in front of the tweet that are encoded with it."""
+    tail: str
+    """Characters behind it that are encoded with it."""
+    closing: tuple[int, ...]
+    """Ids after that, up to the token that answers."""
+
+
 class Renderer:
     """A task's prompt in one tokenizer's ids.
 
@@ -60,6 +74,11 @@ class Renderer:
         self.labels = self._label_ids(closings)
         self._closing_ids = closings[0][:-1] if self._closing else []
         self.max_text_tokens = self._room(max_tokens)
+
+    @property
+    def layout(self) -> Layout:
+        """What stands around a tweet."""
+        return Layout(self.prefix, self._lead, self._tail, tuple(self._closing_ids))
 
     def encode(self, texts: Sequence[str]) -> Rendered:
         """Suffixes of normalised texts. A text that is too long is cut first, then encoded with its tail."""
