@@ -23,6 +23,7 @@ from xlt.cli import (
     imports,
     models,
     prevalence,
+    quantise,
     query,
     runs,
     sample,
@@ -63,6 +64,8 @@ app.command("export")(export.export)
 app.command("detect")(detect.detect)
 app.command("breakdown")(breakdown.breakdown)
 app.command("finetune")(finetune.finetune)
+app.command("quantise")(quantise.quantise)
+app.command("quantize", hidden=True)(quantise.quantise)
 app.command("evaluate")(evaluate.evaluate)
 app.command("prevalence")(prevalence.prevalence)
 app.command("query")(query.query)

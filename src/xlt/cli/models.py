@@ -1,4 +1,4 @@
-"""`xlt models`: which models there are, what is known of one, and fetching one."""
+"""`xlt models`: which models there are, what is known of one, and fetching one. `making` has the rest."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from xlt.cli import making
+
 if TYPE_CHECKING:
     from xlt.cards.listing import Entry
 
-app = typer.Typer(help="Models: list, show, fetch.", no_args_is_help=True)
+app = typer.Typer(help="Models: list, show, fetch, merge, export, push, remove.", no_args_is_help=True)
+app.command("merge")(making.merge)
+app.command("export")(making.export)
+app.command("push")(making.push)
+app.command("remove")(making.remove)
 
 Workspace = Annotated[Path, typer.Option(help="The folder that holds models/.")]
 Format = Annotated[str, typer.Option("--format", help="table or json.")]
@@ -85,7 +91,7 @@ def pull_model(
     backend: Annotated[str, typer.Option(help="auto, torch or mlx: whose files to fetch.")] = "auto",
     workspace: Workspace = Path(),
 ) -> None:
-    """Fetch a model from its hub. This is the only command that uses the network.
+    """Fetch a model from its hub. This and `push` are the only commands that use the network.
 
     Example: xlt models pull qwen3-0.6b
     """
