@@ -70,4 +70,6 @@ def test_the_corpus_tells_its_tables_and_functions(tmp_path: Path) -> None:
     assert found.functions[0] == "count"
     assert "strptime" in found.functions
     assert found.keywords[0] == "SELECT"
+    assert {"WHERE", "OVER"} <= found.reserved
+    assert not {"TEXT", "LABEL"} & found.reserved
     assert "LATERAL" in found.keywords

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xlt.corpus import duck
@@ -49,7 +49,9 @@ class Words:
     """Table or view → (column, type)."""
     functions: tuple[str, ...] = ()
     keywords: tuple[str, ...] = _USUAL
-    parameters: tuple[str, ...] = field(default=("run", "task"))
+    parameters: tuple[str, ...] = ("run", "task")
+    reserved: frozenset[str] = frozenset(_USUAL)
+    """Keywords, in capitals, that can't be meant as a name, and the usual ones."""
 
 
 def words(con: DuckDBPyConnection) -> Words:
@@ -66,11 +68,12 @@ def words(con: DuckDBPyConnection) -> Words:
         "AND NOT starts_with(function_name, '__') ORDER BY 1"
     ).fetchall()
     functions = [str(name) for (name,) in named]
-    every = [str(word).upper() for (word,) in con.execute("SELECT keyword_name FROM duckdb_keywords()").fetchall()]
+    listed = con.execute("SELECT upper(keyword_name), keyword_category FROM duckdb_keywords()").fetchall()
     return Words(
         {name: tuple(columns) for name, columns in tables.items()},
         tuple(dict.fromkeys([*(name for name in _FUNCTIONS.split() if name in functions), *functions])),
-        tuple(dict.fromkeys([*_USUAL, *every])),
+        tuple(dict.fromkeys([*_USUAL, *(str(word) for word, _ in listed)])),
+        reserved=frozenset([*_USUAL, *(str(word) for word, category in listed if category == "reserved")]),
     )
 
 

@@ -8,14 +8,14 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from xlt.tui.actions import bindings
+from xlt.tui.box import Box
 
 
-class Choice(ModalScreen[str | None]):
+class Choice(Box[str | None]):
     """Choose one; None when the user leaves."""
 
     BINDINGS = bindings("choice")
@@ -49,7 +49,7 @@ class Choice(ModalScreen[str | None]):
         self.dismiss(self._options[event.option_index][0])
 
 
-class Line(ModalScreen[str | None]):
+class Line(Box[str | None]):
     """Write one line; None when the user leaves."""
 
     def __init__(self, title: str, now: str = "", hint: str = "") -> None:

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from xlt.tui.actions import BY_ID
+from xlt.tui.box import Box
 
 Here = Sequence[tuple[str, str, str, object]]
 _SCOPES = {"app": "Everywhere", "rows": "In a list"}
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Box[None]):
     """The keys of what has the focus, then of the screen, then of the app."""
 
     def __init__(self, here: Here) -> None:

@@ -11,10 +11,10 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, DirectoryTree, Input, Static
 
 from xlt.errors import UsageError, XltError
+from xlt.tui.box import Box
 from xlt.tui.children import Ended, run_xlt
 from xlt.tui.jobs import Job, Jobs
 
@@ -32,7 +32,7 @@ class Files(DirectoryTree):
         return [path for path in paths if not path.name.startswith(".") and (path.is_dir() or is_readable(path))]
 
 
-class ImportScreen(ModalScreen[None]):
+class ImportScreen(Box[None]):
     """A file picker over `xlt import`."""
 
     AUTO_FOCUS = "#files"

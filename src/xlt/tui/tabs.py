@@ -31,5 +31,6 @@ class Tab:
 TABS: tuple[Tab, ...] = (
     Tab("1", "breakdown", "Breakdown", "xlt.tui.breakdown.screen:BreakdownScreen"),
     Tab("2", "posts", "Posts", "xlt.tui.posts.screen:PostsScreen"),
+    Tab("3", "query", "Query", "xlt.tui.query.screen:QueryScreen"),
 )
 WELCOME = Tab("", "welcome", "Welcome", "xlt.tui.welcome:WelcomeScreen", needs_posts=False)

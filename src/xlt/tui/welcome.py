@@ -5,10 +5,10 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.containers import Center, Middle
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from xlt.tui.actions import bindings
+from xlt.tui.box import Box
 from xlt.tui.children import Ended, run_xlt
 from xlt.tui.screen import XltScreen
 
@@ -32,7 +32,7 @@ Everything that can be done here can be done on the command line: xlt --help.
 """
 
 
-class AboutScreen(ModalScreen[None]):
+class AboutScreen(Box[None]):
     """One page about xlt."""
 
     def compose(self) -> ComposeResult:
