@@ -101,6 +101,7 @@ def _targets(
         exact = {label: share * total[lang, label] for label in labels}
         need.update({(lang, label): int(value) for label, value in exact.items()})
         rest = round(sum(exact.values())) - sum(map(int, exact.values()))
-        for label in sorted(labels, key=lambda each: int(exact[each]) - exact[each])[:rest]:
+        # Of equal remainders the rarer label's first.
+        for label in sorted(labels, key=lambda each: (round(int(exact[each]) - exact[each], 9), exact[each]))[:rest]:
             need[lang, label] += 1
     return need
