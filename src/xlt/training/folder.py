@@ -173,7 +173,10 @@ class Folder:
     def keep_adapter(self, step: int, adapter: Adapter) -> None:
         """Keep the adapter of an evaluation, which may turn out to be the best."""
         halves = {f"{path}.{half}": getattr(pair, half) for path, pair in adapter.items() for half in ("down", "up")}
-        write_tensors(self._adapter(step), halves)
+        try:
+            write_tensors(self._adapter(step), halves)
+        except XltError as error:
+            raise self.stopped(error) from None
 
     def kept_adapter(self, step: int) -> dict[str, Pair]:
         """The adapter of an evaluation. Raises XltError when it is not whole."""
