@@ -64,3 +64,12 @@ def test_each_half_alone_is_the_whole(tmp_path: Path) -> None:
         found += [score(load("torch", base, adapter)), score(load("mlx", base, adapter))]
     for each in found[1:]:
         np.testing.assert_allclose(each, found[0], atol=1e-4, rtol=0)
+
+
+def test_nothing_is_warned_of(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    """PEFT does not know mlx-lm's keys and would tell every user so."""
+    base = write_model(tmp_path / "base")
+    write_adapter(tmp_path / "a", random_adapter(base), alpha=6.0, dropout=0.0, base=str(base))
+    for backend in NAMES:
+        load(backend, base, tmp_path / "a")
+    assert not [str(each.message) for each in recwarn if "keyword" in str(each.message)]

@@ -20,10 +20,11 @@ def merge(model: Any, folder: Path) -> Any:
         from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
     except ImportError:
         raise XltError("An adapter needs the peft library: pip install peft.") from None
-    config, tensors = read(folder)
     misfit = XltError(f"The adapter {folder} was made for another model than {model.config.name_or_path}.")
     with warnings.catch_warnings():
+        # Among others, that it does not know mlx-lm's keys.
         warnings.simplefilter("ignore")
+        config, tensors = read(folder)
         try:
             tuned = PeftModel(model, config)
             expected = set(get_peft_model_state_dict(tuned))
