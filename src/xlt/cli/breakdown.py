@@ -49,6 +49,11 @@ def breakdown(
     tz: Annotated[str, typer.Option(help="The time zone of days, weeks and months, such as Europe/Berlin.")] = "UTC",
     bootstrap: Annotated[int, typer.Option(min=0, help="Intervals from N draws of authors, such as 1000.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
+    corrected: Annotated[
+        bool,
+        typer.Option("--corrected", help="Shares corrected by the gold of a draw, with intervals (xlt prevalence)."),
+    ] = False,
+    draw: Annotated[str | None, typer.Option(help="Of --corrected: a draw for estimates. [newest]")] = None,
     task: Annotated[
         str | None, typer.Option(help="The task of the labels, by name or .toml file. [the run's, or immigration]")
     ] = None,
@@ -94,7 +99,11 @@ def breakdown(
         seed=seed,
     )
     columns = FileColumns(label_column, text_column, lang_column, author_column, date_column, encoding)
-    answer, notes, known, runs = _ask(source or ["corpus"], workspace, question, task, run or [], columns, quiet)
+    sources = source or ["corpus"]
+    if corrected or draw:
+        answer, notes, known, runs = _corrected(sources, workspace, question, task, run or [], draw, quiet)
+    else:
+        answer, notes, known, runs = _ask(sources, workspace, question, task, run or [], columns, quiet)
     _emit(answer, notes, known, runs, chosen, output)
     if not quiet and chosen != "json":
         print("\n" + "\n".join(notes) if chosen == "table" else "\n".join(notes), file=sys.stderr)
@@ -116,6 +125,31 @@ def _authors(path: Path) -> tuple[str, ...]:
     if not found:
         raise UsageError(f"--exclude-authors {path} names no author.")
     return found
+
+
+def _corrected(
+    sources: list[str],
+    workspace: Path,
+    question: Question,
+    task: str | None,
+    runs: list[str],
+    draw: str | None,
+    quiet: bool,
+) -> tuple[Answer, list[str], Task, tuple[Run, ...]]:
+    from xlt.cli.corpora import is_corpus
+    from xlt.cli.prevalence import estimate_corpus
+
+    if len(sources) > 1 or not is_corpus(sources[0]):
+        raise UsageError(
+            "--corrected is for a corpus, which keeps how its gold was drawn; for files see xlt prevalence."
+        )
+    if len(runs) > 1:
+        raise UsageError("--corrected takes one --run; correct one after the other.")
+    if question.bootstrap or question.author_cap is not None or question.unit == "authors":
+        raise UsageError("--corrected goes with neither --bootstrap, --author-cap nor --unit authors.")
+    run = runs[0] if runs else None
+    found, known = estimate_corpus(sources[0], workspace, run, draw, question, task, False, quiet)
+    return found.corrected(), list(found.notes), known, ()
 
 
 def _ask(

@@ -35,6 +35,8 @@ class Row:
     """Share of the posts that come from the most active 1 % of authors; None without authors."""
     intervals: Mapping[str, Mapping[str, tuple[float, float] | None]] = field(default_factory=dict)
     """Group → class → interval, None where it can't be estimated; empty when none was asked for."""
+    corrected: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    """Group → class → share corrected by hand labels, None where it can't be; empty when none was asked for."""
 
     @property
     def lang(self) -> str:
@@ -42,7 +44,9 @@ class Row:
         return self.keys[0] or "und" if self.keys else "all"
 
     def share(self, group: str, name: str) -> float | None:
-        """The share of a class in its group; None when nothing is in the denominator."""
+        """The share of a class in its group, corrected if it was; None when nothing is in the denominator."""
+        if self.corrected:
+            return self.corrected[group][name]
         return self.counts[group][name] / self.bases[group] if self.bases[group] else None
 
     def lengths(self, group: str, width: int) -> list[int]:
