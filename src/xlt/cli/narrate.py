@@ -7,6 +7,9 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from xlt.engine.words import count as count
+from xlt.engine.words import duration as duration
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bar
@@ -15,21 +18,6 @@ if TYPE_CHECKING:
     from xlt.engine.job import Progress
 
 PLAIN_SECONDS = 10.0
-
-
-def duration(seconds: float) -> str:
-    """A span of time as a person says it: `8 s`, `3 min 20 s`, `2 h 18 min`."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def count(number: float) -> str:
-    """A number with thousands separated; small rates keep a digit after the point."""
-    return f"{number:,.1f}" if number < 100 else f"{number:,.0f}"
 
 
 def describe(progress: Progress) -> str:

@@ -30,6 +30,8 @@ class RunState:
     seen: tuple[str, ...]
     """Languages in the model's fine-tuning set."""
     task: str
+    names: tuple[str, ...]
+    """The task's labels."""
     source: str
     """`corpus`, or the names of the files."""
     asked: dict[str, Any]
@@ -102,6 +104,7 @@ def look(folder: Path) -> RunState:
         model=record["model"]["name"],
         seen=tuple(record["model"].get("languages", [])),
         task=record["task"]["name"],
+        names=tuple(record["task"]["labels"]),
         source=", ".join(Path(str(each[0])).name for each in record["identity"].get("files", [])) or "corpus",
         asked=_asked(record, part),
         phase=phase,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.screen import ModalScreen, Screen
@@ -14,10 +14,14 @@ from xlt.corpus.overview import Overview
 from xlt.errors import UsageError, XltError
 from xlt.tui import settings
 from xlt.tui.actions import BY_ID, bindings
+from xlt.tui.choice import Choice
 from xlt.tui.jobs import Job, Jobs
 from xlt.tui.screen import XltScreen
 from xlt.tui.tabs import TABS, WELCOME
 from xlt.tui.themes import DARK, THEMES, default_theme
+
+if TYPE_CHECKING:
+    from xlt.engine.process import Started
 
 
 class XltApp(App[None]):
@@ -38,6 +42,8 @@ class XltApp(App[None]):
         """What the corpus holds; None until it was asked."""
         self.version = 0
         """Goes up when the corpus has changed."""
+        self.started: list[Started] = []
+        """Processes that were begun here; they go on without the app."""
         self._stamp: tuple[int, int] | None = None
         self._wrong: str | None = None
         self._active: list[tuple[str, str, str, object]] = []
@@ -227,7 +233,28 @@ class XltApp(App[None]):
             await self.action_quit()
 
     async def action_quit(self) -> None:
-        """Leave xlt; what was chosen is kept."""
+        """Leave xlt; ask what becomes of a run that goes on."""
+        going = [each for each in self.started if each.code is None]
+        if not going:
+            self._leave()
+            return
+        what = "A run goes on" if len(going) == 1 else f"{len(going)} runs go on"
+        options = [
+            ("stay", "stay here"),
+            ("leave", "leave; it goes on, and is found here at the next start"),
+            ("stop", "stop it and leave; it resumes where it was"),
+        ]
+        self.push_screen(Choice(f"{what}: leave xlt?", options), self._left)
+
+    def _left(self, chosen: str | None) -> None:
+        if chosen == "stop":
+            for each in self.started:
+                each.stop()
+        if chosen in ("stop", "leave"):
+            self._leave()
+
+    def _leave(self) -> None:
+        """Keep what was chosen, and end."""
         self.settings.of("app")["theme"] = self.theme
         if self.current_mode in {tab.mode for tab in TABS}:
             self.settings.of("app")["mode"] = self.current_mode

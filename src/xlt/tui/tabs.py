@@ -32,5 +32,6 @@ TABS: tuple[Tab, ...] = (
     Tab("1", "breakdown", "Breakdown", "xlt.tui.breakdown.screen:BreakdownScreen"),
     Tab("2", "posts", "Posts", "xlt.tui.posts.screen:PostsScreen"),
     Tab("3", "query", "Query", "xlt.tui.query.screen:QueryScreen"),
+    Tab("4", "classify", "Classify", "xlt.tui.classify.screen:ClassifyScreen"),
 )
 WELCOME = Tab("", "welcome", "Welcome", "xlt.tui.welcome:WelcomeScreen", needs_posts=False)

@@ -1,0 +1,1 @@
+"""Classifications: chosen, planned, started, watched, stopped and gone on with."""
