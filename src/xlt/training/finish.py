@@ -80,7 +80,9 @@ def write_model(
     if tuning.task.source:
         write_text(folder.path / TASK, tuning.task.source)
     write_adapter(folder.path, adapter, alpha=recipe.alpha, dropout=recipe.dropout, base=base)
-    card = _card(tuning, adapter, kept, standing, loaded, base)
+    # By name, the card's base is each backend's own conversion: what was tuned in MLX's 4 bits runs on those again.
+    named = base if place.where == "path" else tuning.base.name
+    card = _card(tuning, adapter, kept, standing, loaded, named)
     write_card(folder.path / FILE, card)
     return card
 

@@ -315,7 +315,7 @@ def test_a_checkpoint_of_another_rank_is_refused(tmp_path: Path, llama: Path) ->
         trainer("mlx", llama, COURSE).restore(tmp_path)
 
 
-def test_what_cannot_be_tuned_is_refused(tmp_path: Path, llama: Path) -> None:
+def test_what_cannot_be_tuned_is_refused(tmp_path: Path, llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from xlt.backends.mlx import BACKEND
 
     def refused(files: ModelFiles, course: Course, error: type[Exception], said: str) -> None:
@@ -329,6 +329,8 @@ def test_what_cannot_be_tuned_is_refused(tmp_path: Path, llama: Path) -> None:
     refused(base, replace(COURSE, precision="nf4"), UsageError, "xlt quantise tiny --to mlx.*or --set precision=bf16")
     refused(base, replace(COURSE, lora=Lora(4, 8, 0, ("qkv_proj",))), UsageError, "no linear layers called 'qkv_proj'")
     refused(base, replace(COURSE, lora=Lora(4, 8, 0, (), layers=4)), UsageError, "has 3 layers")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    refused(base, COURSE, UsageError, "one process: start it without torchrun")
 
 
 def test_what_does_not_fit_is_refused(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:

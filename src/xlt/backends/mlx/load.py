@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from xlt.backends.base import Device, Loaded, Precision
@@ -44,6 +45,8 @@ def load_trainer(files: ModelFiles, course: Course, *, device: str) -> MlxTraine
         raise XltError(f"Model {files.name!r} is a GGUF file, which holds no weights to train on: use its base.")
     if course.precision == "fp16":
         raise UsageError("fp16 gradients underflow; train in bf16 or fp32.")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError("MLX tunes in one process: start it without torchrun, or use --backend torch.")
     precision = course.precision
     if precision == "nf4":
         if files.format != "mlx":
