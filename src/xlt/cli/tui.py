@@ -28,7 +28,8 @@ def tui(
         raise UsageError(f"There is no folder {folder} to work in; make it first, or name another with --workspace.")
     if corpus is not None and not corpus.is_file():
         raise UsageError(f"There is no corpus {corpus}; name a .duckdb file, or a folder with --workspace.")
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    # The screen is drawn on stderr, so that stdout stays free.
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("xlt tui needs a terminal; in a script use xlt breakdown, xlt query and xlt export.")
     from xlt.tui.app import XltApp
     from xlt.tui.jobs import settle

@@ -9,11 +9,11 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from xlt.corpus.filters import Filter
 from xlt.languages import NAMES, canonical, name
+from xlt.tui.box import Box
 
 _KEPT = ("langs", "since", "until", "contains", "least", "most")
 _FIELDS = (
@@ -65,7 +65,7 @@ def confidence_words(wanted: Filter) -> str:
     """Which confidence."""
     low = "" if wanted.least is None else f"{wanted.least:g}"
     high = "" if wanted.most is None else f"{wanted.most:g}"
-    return f"confidence {low or '0'} to {high or '1'}" if low or high else "any confidence"
+    return f"confidence {low or '0'} to {high or '1'}" if low or high else "confidence"
 
 
 def words(wanted: Filter) -> str:
@@ -76,7 +76,7 @@ def words(wanted: Filter) -> str:
     return " · ".join(part for part, empty in zip(parts, nothing, strict=True) if part != empty)
 
 
-class FilterScreen(ModalScreen[Filter | None]):
+class FilterScreen(Box[Filter | None]):
     """Say which posts; None when the user leaves."""
 
     def __init__(self, now: Filter, focus: str = "langs") -> None:

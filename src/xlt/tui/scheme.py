@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -98,8 +99,8 @@ def bar(row: Row, scheme: Scheme, width: int, dark: bool, chosen: int | None = N
         return Text("no posts on topic" if scheme.lead else "no labels", "dim")
     for at, (each, length) in enumerate(zip(scheme.classes, row.lengths(scheme.group, width), strict=True)):
         style = ink(each.colour, dark)
-        if at == chosen:
-            style += Style(reverse=True) if each.shade == "░" else Style(bold=True, underline=True)
+        if chosen is not None and at != chosen:
+            style += Style(dim=True)
         text.append(each.shade * length, style)
     return text
 
@@ -115,14 +116,10 @@ def part_at(row: Row, scheme: Scheme, width: int, at: float) -> int | None:
 
 
 def spark(values: Sequence[int], width: int) -> str:
-    """A small curve; neighbours are added up where there are more values than cells."""
-    if not values or not any(values):
+    """A small curve from nothing (a gap) to the highest; neighbours are averaged where there are more than cells."""
+    if not any(values):
         return ""
-    size = max(1, -(-len(values) // width))
-    # From the end: the newest period is whole cells.
-    sums = [sum(values[max(0, end - size) : end]) for end in range(len(values), 0, -size)][::-1]
-    if len(values) % size and len(sums) > 1:
-        # The oldest cell holds fewer periods than the others and would look like a rise.
-        sums = sums[1:]
-    top = max(sums)
-    return "".join("▁▂▃▄▅▆▇█"[min(7, round(7 * each / top))] for each in sums)
+    cells = min(width, len(values))
+    edges = [round(at * len(values) / cells) for at in range(cells + 1)]
+    means = [sum(values[start:end]) / (end - start) for start, end in itertools.pairwise(edges)]
+    return "".join("▁▂▃▄▅▆▇█"[min(7, int(8 * each / max(means)))] if each else " " for each in means)

@@ -15,7 +15,7 @@ from xlt.tui.scheme import Scheme, bar, spark
 from xlt.tui.widgets.rows import GAP, Cell, Column, Rows
 
 TREND, SHARE = 12, 7
-LEAST_BAR, LEAST_NAME, MOST_NAME = 16, 8, 24
+LEAST_BAR, LEAST_NAME, MOST_NAME = 12, 8, 24
 MARKED = 5.0
 """Percentage points from which a difference between two runs stands out."""
 
@@ -141,15 +141,13 @@ def _head(title: str, unit: str, room: int) -> str:
 
 def _axis(width: int) -> str:
     """`0    20   40 … 100 %` over a bar of this width."""
-    steps = (0, 20, 40, 60, 80) if width >= 30 else (0, 50)
-    line = [" "] * max(width, 1)
-    for step in steps:
-        at = round(step * width / 100)
-        for offset, letter in enumerate(str(step)):
-            if at + offset < len(line):
-                line[at + offset] = letter
     end = "100 %" if width >= 12 else ""
-    return "".join(line)[: max(0, width - len(end))] + end
+    line = ""
+    for step in (0, 20, 40, 60, 80) if width >= 30 else (0, 50):
+        mark = " " * (round(step * width / 100) - len(line)) + str(step)
+        if len(line) + len(mark) + 1 + len(end) <= width:
+            line += mark
+    return line.ljust(width - len(end)) + end
 
 
 def key_line(scheme: Scheme | None, dark: bool) -> Text:

@@ -130,7 +130,7 @@ class BreakdownScreen(XltScreen):
         view = self.view
         said = {
             "group": f"by {BY[view.by]}",
-            "unit": f"unit {view.unit}",
+            "unit": view.unit,
             "langs": filtering.languages_words(view.filter),
             "dates": filtering.dates_words(view.filter),
             "text": filtering.text_words(view.filter),
@@ -295,5 +295,5 @@ _NOTHING = {
     "dates": filtering.dates_words(Filter()),
     "text": filtering.text_words(Filter()),
     "confidence": filtering.confidence_words(Filter()),
-    "unit": "unit posts",
+    "unit": "posts",
 }

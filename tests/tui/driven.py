@@ -1,0 +1,104 @@
+"""Drives the real app with Textual's Pilot."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, cast
+
+from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.widgets import Static
+
+from xlt.tui.app import XltApp
+from xlt.tui.jobs import settle
+from xlt.tui.screen import XltScreen
+from xlt.tui.widgets.bar import Notice
+from xlt.tui.widgets.rows import Rows
+
+Script = Callable[["Driven"], Awaitable[None]]
+SIZE = (120, 36)
+
+
+class Driven:
+    """A running app."""
+
+    def __init__(self, app: XltApp, pilot: Pilot[None]) -> None:
+        self.app, self.pilot = app, pilot
+
+    @property
+    def screen(self) -> Screen[Any]:
+        return self.app.screen
+
+    async def press(self, *keys: str) -> None:
+        """Press keys, and wait until everything that they began is done."""
+        for key in keys:
+            await self.pilot.press(key)
+            await self.settled()
+
+    async def type(self, text: str) -> None:
+        """Write into what has the focus."""
+        for letter in text:
+            await self.pilot.press({" ": "space", "-": "minus", ".": "full_stop", "/": "slash"}.get(letter, letter))
+
+    async def settled(self, seconds: float = 20.0) -> None:
+        """Wait until no job runs."""
+        deadline = time.monotonic() + seconds
+        await self.pilot.pause()
+        while self.busy() and time.monotonic() < deadline:
+            await self.pilot.pause(0.01)
+        await self.pilot.pause()
+        names = [thread.name for thread in threading.enumerate()]
+        assert not self.busy(), f"still at work: {names}; {self.text()}"
+
+    def busy(self) -> bool:
+        screens = [each for each in self.app.screen_stack if hasattr(each, "jobs")]
+        return self.app.jobs.busy or any(cast("XltScreen", each).jobs.busy for each in screens)
+
+    async def until(self, holds: Callable[[], bool], seconds: float = 20.0) -> None:
+        """Wait until something holds."""
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, "it never held"
+            await self.pilot.pause(0.02)
+
+    def lines(self) -> list[str]:
+        """What is on the screen, line by line."""
+        width, height = self.app.size
+        found = self.screen._compositor.render_strips(self.app.size)
+        return [strip.text[:width].rstrip() for strip in found][:height]
+
+    def text(self) -> str:
+        return "\n".join(self.lines())
+
+    def rows(self) -> Rows:
+        return self.screen.query_one(Rows)
+
+    def notice(self) -> str:
+        """What the line above the footer says; empty when it is not there."""
+        found = self.screen.query_one(Notice)
+        return str(found.content) if found.display else ""
+
+    def static(self, selector: str) -> str:
+        return str(self.screen.query_one(selector, Static).content)
+
+
+def drive(workspace: Path, script: Script, size: tuple[int, int] = SIZE, corpus: Path | None = None) -> XltApp:
+    """Run the app over a workspace through a script; gives back the ended app."""
+
+    async def run() -> XltApp:
+        app = XltApp(workspace, corpus)
+        app.animation_level = "none"
+        async with app.run_test(size=size) as pilot:
+            driven = Driven(app, pilot)
+            await driven.settled()
+            await script(driven)
+        return app
+
+    try:
+        return asyncio.run(run())
+    finally:
+        settle()
