@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from xlt.errors import UsageError
+
 
 def export(
     output: Annotated[
@@ -22,6 +24,10 @@ def export(
     gold: Annotated[bool, typer.Option("--gold", help="One row per label that a person gave.")] = False,
     ids_only: Annotated[bool, typer.Option("--ids-only", help="Bare ids for sharing, without anything else.")] = False,
     no_text: Annotated[bool, typer.Option("--no-text", help="Leave the texts out.")] = False,
+    purpose: Annotated[
+        str | None, typer.Option("--for", help="dsl: gold or nothing, predictions and chances, for R's package dsl.")
+    ] = None,
+    draw: Annotated[str | None, typer.Option(help="Of --for dsl: a draw for estimates. [newest]")] = None,
     langs: Annotated[str | None, typer.Option(help="Only these languages, such as en,de.")] = None,
     where: Annotated[str | None, typer.Option(help="Only rows for which this SQL condition holds.")] = None,
     kind: Annotated[str, typer.Option("--format", help="For stdout: csv, tsv or jsonl.")] = "csv",
@@ -41,16 +47,53 @@ def export(
     from xlt.corpus.exports import export as write
     from xlt.corpus.store import corpus_path
 
+    wanted = tuple(part.strip() for part in (langs or "").split(",") if part.strip())
+    path = corpus or corpus_path(workspace)
+    if purpose is not None or draw is not None:
+        if purpose != "dsl" or gold or ids_only or output is None:
+            raise UsageError("Write --for dsl with -o FILE.csv, without --gold and --ids-only.")
+        _for_dsl(workspace, path, run, draw, (wanted, where), output, quiet)
+        return
     selection = Selection(
         run=run,
-        langs=tuple(part.strip() for part in (langs or "").split(",") if part.strip()),
+        langs=wanted,
         where=where,
         ids_only=ids_only,
         gold=gold,
         text=not no_text,
     )
-    path = corpus or corpus_path(workspace)
     merge_waiting(path, quiet)
     rows = write(workspace, path, selection, output, kind)
     if not quiet and output is not None:
         print(f"Written: {output}, {rows:,} rows.", file=sys.stderr)
+
+
+def _for_dsl(
+    workspace: Path,
+    path: Path,
+    run: str | None,
+    draw: str | None,
+    chosen: tuple[tuple[str, ...], str | None],
+    output: Path,
+    quiet: bool,
+) -> None:
+    from xlt.cli.corpora import merge_waiting
+    from xlt.corpus import gate
+    from xlt.corpus.breakdown import Question
+    from xlt.corpus.exports import remember
+    from xlt.corpus.labelled import find_runs
+    from xlt.corpus.results import check_output
+    from xlt.corpus.supervised import write
+    from xlt.study.prevalence import estimate_draw
+    from xlt.tasks.load import task_of
+
+    check_output(output)
+    merge_waiting(path, quiet)
+    with gate.opened(path) as con:
+        (found,) = find_runs(con, [run] if run else [])
+        task = task_of(found.task, found.labels)
+        which = estimate_draw(con, task, draw)
+        rows, coded, notes = write(con, found, which, Question((), langs=chosen[0], where=chosen[1]), task, output)
+    remember(workspace, output, rows, ids_only=False)
+    if not quiet:
+        print("\n".join([*notes, f"Written: {output}, {rows:,} {which.unit}, {coded:,} with gold."]), file=sys.stderr)

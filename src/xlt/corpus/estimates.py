@@ -73,47 +73,55 @@ def _checked(row: tuple[GoldRow, str | None], columns: GoldColumns) -> GoldRow:
 def gold_in_corpus(
     con: DuckDBPyConnection, source: Labelled, question: Question, task: str, draw: Draw | None
 ) -> tuple[list[GoldRow], list[str]]:
-    """The gold of a draw, or of no draw at all, among what the question asks for; and sentences about the rest.
+    """The gold of a draw, or of no draw at all, among what the question asks for; and sentences about the rest."""
+    notes = define_sampled(con, task, draw)
+    relation = f"{source.relation} JOIN sampled ON {OF_UNIT}"
+    once = f"QUALIFY row_number() OVER (PARTITION BY s_key, s_post ORDER BY {source.columns.order}) = 1"
+    rows = _rows(con, source, question, relation, "s_label", "s_stratum", "s_chance", "text", [], once)
+    return [replace(row, probability=float(given) if given else None) for row, given in rows], notes
 
-    Where coding stopped early, probabilities are those of the coded part, stratum by stratum.
+
+OF_UNIT = "s_key = text_key AND (s_post IS NULL OR s_post = id)"
+"""SQL: whether a post is, or has the text of, a row of `sampled`."""
+
+
+def define_sampled(con: DuckDBPyConnection, task: str, draw: Draw | None) -> list[str]:
+    """Create the temporary table `sampled`: the coded units of a draw (or texts coded without one), each with label,
+    stratum and chance. Returns sentences about what is left out.
+
+    Where coding stopped early, chances are those of the coded part, stratum by stratum.
     """
     gold = gold_of(con, task, ("estimate",) if draw else (None,))
     settled = {row.key: row for row in gold.rows if draw is None or row.draw == draw.id}
-    notes = [f"{gold.split:,} texts are left out: their coders are split and nobody has settled them."] * bool(
-        gold.split
-    )
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE sampled "
-        "(s_key UUID, s_post VARCHAR, s_label VARCHAR, s_stratum VARCHAR, s_chance VARCHAR)"
-    )
+    notes = []
+    if gold.split:
+        notes.append(f"{gold.split:,} texts are left out: their coders are split and nobody has settled them.")
+    entries: list[tuple[str, str | None, str, str, str | None]]
     if draw is None:
-        entries = [[key, None, row.label, "", None] for key, row in settled.items()]
+        entries = [(key, None, row.label, "", None) for key, row in settled.items()]
     else:
         units = con.execute(
             "SELECT text_key::VARCHAR, tweet_id, stratum, probability, position FROM drawn WHERE draw = ?", [draw.id]
         ).fetchall()
         drawn = [sampling.Drawn(f"{key} {post}", stratum, chance, at) for key, post, stratum, chance, at in units]
-        coded = {f"{key} {post}" for key, post, *_ in units if key in settled}
-        chances = sampling.coded_probabilities(drawn, coded)
-        if len(coded) < len(units):
+        chances = sampling.coded_probabilities(drawn, {f"{key} {post}" for key, post, *_ in units if key in settled})
+        if len(chances) < len(units):
             notes.append(
-                f"{len(coded):,} of the {len(units):,} that were drawn are coded; they stand for the rest of their "
+                f"{len(chances):,} of the {len(units):,} that were drawn are coded; they stand for the rest of their "
                 "stratum, as a random part."
             )
         entries = [
-            [key, post, settled[key].label, stratum, repr(chances[f"{key} {post}"])]
+            (key, post, settled[key].label, stratum, repr(chances[f"{key} {post}"]))
             for key, post, stratum, *_ in units
             if key in settled
         ]
-    if not entries:
-        return [], notes
-    con.executemany("INSERT INTO sampled VALUES (?, ?, ?, ?, ?)", entries)
-    relation = (
-        f"{source.relation} JOIN sampled ON s_key = text_key AND (s_post IS NULL OR s_post = {source.columns.order})"
+    # Lists, not executemany: that takes milliseconds a row.
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE sampled AS SELECT unnest(?::VARCHAR[])::UUID AS s_key, unnest(?::VARCHAR[]) AS "
+        "s_post, unnest(?::VARCHAR[]) AS s_label, unnest(?::VARCHAR[]) AS s_stratum, unnest(?::VARCHAR[]) AS s_chance",
+        [[entry[at] for entry in entries] for at in range(5)],
     )
-    once = f"QUALIFY row_number() OVER (PARTITION BY s_key, s_post ORDER BY {source.columns.order}) = 1"
-    rows = _rows(con, source, question, relation, "s_label", "s_stratum", "s_chance", "text", [], once)
-    return [replace(row, probability=float(given) if given else None) for row, given in rows], notes
+    return notes
 
 
 def _rows(

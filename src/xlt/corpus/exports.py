@@ -105,7 +105,7 @@ def export(workspace: Path, corpus: Path, selection: Selection, output: Path | N
                 ) from None
             raise duck.failed(f"{output or 'stdout'} can't be written", error, "run the same command again") from None
     if output is not None:
-        _remember(workspace, output, rows, selection.ids_only)
+        remember(workspace, output, rows, selection.ids_only)
     return rows
 
 
@@ -197,7 +197,7 @@ def _choose(con: DuckDBPyConnection, numbers: Numbers) -> None:
     con.register("chosen", pa.table({"number": rows, "place": np.arange(len(rows), dtype=np.uint32)}))
 
 
-def _remember(workspace: Path, output: Path, rows: int, ids_only: bool) -> None:
+def remember(workspace: Path, output: Path, rows: int, ids_only: bool) -> None:
     """Note where posts went, for the day when some must be erased."""
     path = workspace / ".xlt" / "exports.jsonl"
     line = {

@@ -110,7 +110,7 @@ def of_corpus(
     nothing was drawn for estimates, XltError when the model knows too many of the gold texts.
     """
     source = from_corpus(con, [run])
-    chosen = None if random_sample else _draw(con, task, draw)
+    chosen = None if random_sample else estimate_draw(con, task, draw)
     question = in_frame(question, chosen, run) if chosen is not None else replace(question, unit="texts")
     answer = breakdown(con, source, question, task.groups, task.names)
     rows, notes = gold_in_corpus(con, source, question, task.name, chosen)
@@ -150,8 +150,11 @@ def estimate(answer: Answer, rows: Sequence[GoldRow], task: Task, notes: Sequenc
         own = sample.part(np.flatnonzero(at == number))
         shares = _shares(own, sample, population, groups, labels)
         found.append(shares)
-        if any(each.method == "pooled" for classes in shares.values() for each in classes.values()):
-            pooled.append(", ".join(str(key) for key in cells[number]))
+        borrowed = [
+            group for group, classes in shares.items() if any(each.method == "pooled" for each in classes.values())
+        ]
+        if borrowed:
+            pooled.append(f"{', '.join(str(key) for key in cells[number])} ({', '.join(borrowed)})")
     known = all(row.probability is not None for row in usable)
     whole = np.sum(populations if known else [populations[each] for each in with_gold], axis=0)
     total = _shares(sample, sample, whole, groups, labels)
@@ -159,7 +162,8 @@ def estimate(answer: Answer, rows: Sequence[GoldRow], task: Task, notes: Sequenc
     return Estimates(answer, tuple(found) if answer.rows else (), total, tuple(said))
 
 
-def _draw(con: DuckDBPyConnection, task: Task, wanted: str | None) -> Draw:
+def estimate_draw(con: DuckDBPyConnection, task: Task, wanted: str | None) -> Draw:
+    """The draw of this id or the newest one for estimates. Raises UsageError when it is for anything else."""
     fit = [each for each in draws(con, task.name) if each.purpose == "estimate"]
     if wanted is not None:
         found = find_draw(con, wanted, task.name)
@@ -254,7 +258,8 @@ def _values(found: Share) -> tuple[Any, ...]:
 def _reading(pooled: Sequence[str], cells: Sequence[tuple[Key, ...]], with_gold: Ints, known: bool) -> list[str]:
     notes = [
         "corrected: by ppi (prediction-powered inference), or by gold alone where the sample caught fewer than two "
-        f"errors. Intervals: 95 %, from {LEAST_GOLD} gold labels on; naive, adjusted and pooled shares have none."
+        f"errors. Intervals: 95 %, from {LEAST_GOLD} gold labels on; naive, adjusted and pooled shares have none. "
+        "Every share is estimated by itself, so shares of one group need not add up to exactly 100 %.",
     ]
     if pooled:
         notes.append(

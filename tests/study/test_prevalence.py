@@ -1,0 +1,213 @@
+"""Corrected shares of files and of a corpus: draws, frames, early stops, pooling, what the model knows."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coded import drawn, label, make_corpus, said_of, text_of, true_share, truth_of
+from filled import ANTI, NEUTRAL, PRO, TASK, key_of
+from xlt.corpus import duck, gate
+from xlt.corpus.breakdown import Question
+from xlt.corpus.estimates import GoldColumns
+from xlt.corpus.filters import Filter
+from xlt.corpus.labelled import FileColumns, find_runs
+from xlt.corpus.labelled import from_files as labelled_files
+from xlt.errors import UsageError, XltError
+from xlt.study.prevalence import Estimates, from_files, of_corpus
+from xlt.training.signatures import keep_signatures
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_corpus(tmp_path_factory.mktemp("prevalence"))
+
+
+@pytest.fixture
+def corpus(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(made, tmp_path))
+
+
+def ask(corpus: Path, draw: str | None = None, by: tuple[str, ...] = ("lang",), **options: Any) -> Estimates:
+    with gate.opened(corpus) as con:
+        (run,) = find_runs(con, ())
+        plain = options.pop("random_sample", False)
+        return of_corpus(con, run, Question(by, **options), TASK, draw, random_sample=plain)
+
+
+def test_shares_are_corrected_by_a_draw(corpus: Path) -> None:
+    drawn(corpus, by=("lang",))
+    found = ask(corpus)
+    topic = found.total["topic"]["related"]
+    truth = true_share(PRO, ANTI, NEUTRAL)
+    assert topic.method == "ppi"
+    assert topic.naive is not None
+    assert topic.naive > truth + 0.08
+    assert topic.interval is not None
+    assert topic.interval[0] < truth < topic.interval[1] < topic.naive
+    assert topic.n == 300
+    assert [row.keys for row in found.answer.rows] == [("en",), ("de",)]
+    assert found.cells[0]["topic"]["related"].n == 150
+    assert sum(row.n for row in found.answer.rows) == 1200
+    # The breakdown shows the same.
+    shown = found.corrected()
+    assert shown.total.share("topic", "related") == topic.corrected
+    assert shown.total.intervals["topic"]["related"] == topic.interval
+    table = found.table()
+    assert len(table.rows) == 3 * 5
+    assert not any("tweet" in str(cell) for row in table.rows for cell in row)
+
+
+def test_strata_by_confidence_of_posts_and_a_frame(corpus: Path) -> None:
+    with gate.opened(corpus) as con:
+        (run,) = find_runs(con, ())
+    chosen = Filter(where="id::INT % 2 = 0")
+    drawn(corpus, n=240, by=("lang", "confidence"), unit="posts", run=run, filter=chosen, allocation="proportional")
+    found = ask(corpus, by=())
+    assert found.answer.total.n == 600, "the share is one of what could be drawn"
+    topic = found.total["topic"]["related"]
+    assert topic.interval is not None
+    assert topic.interval[0] < true_share(PRO, ANTI, NEUTRAL, step=2) < topic.interval[1]
+    part = ask(corpus, by=(), where="id::INT % 4 = 0")
+    assert part.answer.total.n == 300
+    assert part.total["topic"]["related"].n < 240
+
+
+def test_coding_that_stopped_early_counts_for_what_it_is(corpus: Path) -> None:
+    drawn(corpus, code=0.5, by=("lang",))
+    found = ask(corpus)
+    assert found.total["topic"]["related"].n == 150
+    assert any("150 of the 300 that were drawn are coded" in note for note in found.notes)
+    interval = found.total["topic"]["related"].interval
+    assert interval is not None
+    assert interval[0] < true_share(PRO, ANTI, NEUTRAL) < interval[1]
+
+
+def test_what_tuned_or_chose_a_model_corrects_nothing(corpus: Path) -> None:
+    with pytest.raises(UsageError, match=r"No texts were drawn for estimates.*--random-sample"):
+        ask(corpus)
+    draw = drawn(corpus, n=60, purpose="train")
+    with pytest.raises(UsageError, match="No texts were drawn for estimates"):
+        ask(corpus)
+    with pytest.raises(UsageError, match=r"is for train: its labels tuned or chose"):
+        ask(corpus, draw.id)
+    later = drawn(corpus, n=200)
+    found = ask(corpus)
+    assert found.answer.total.n == 1140, "what was drawn for training before could not be drawn again"
+    assert later.frame_size == 1140
+    assert not any("now" in note for note in found.notes)
+
+
+def test_a_draw_that_nobody_coded_says_what_to_do(corpus: Path) -> None:
+    drawn(corpus, code=0.0)
+    with pytest.raises(XltError, match="There is no gold to correct by"):
+        ask(corpus)
+
+
+def test_texts_that_the_model_was_tuned_on_are_left_out_or_refused(corpus: Path, tmp_path: Path) -> None:
+    draw = drawn(corpus, n=200)
+    with gate.opened(corpus, write=True) as con:
+        rows = con.execute(
+            "SELECT t.text FROM gold g JOIN tweets t USING (text_key) WHERE g.draw = ? ORDER BY t.id", [draw.id]
+        ).fetchall()
+        texts = [row[0] for row in rows]
+        model = tmp_path / "model"
+        record = {"model": {"name": "tuned", "files": {"weights": str(model)}}}
+        con.execute("UPDATE runs SET record = ?", [json.dumps(record)])
+    keep_signatures(model, texts[:4], texts[4:6])
+    found = ask(corpus, by=())
+    assert found.total["topic"]["related"].n == 194
+    assert any("6 gold texts are left out" in note for note in found.notes)
+    keep_signatures(model, texts[:40], [])
+    with pytest.raises(XltError, match=r"was tuned on 40 of the 200 gold texts"):
+        ask(corpus, by=())
+
+
+def test_small_cells_pool_and_say_so(corpus: Path) -> None:
+    drawn(corpus, n=160, by=("lang",), allocation="proportional")
+    found = ask(corpus)
+    english, german = (cell["topic"]["related"] for cell in found.cells)
+    assert (english.method, english.n) == ("ppi", 120)
+    assert (german.method, german.n, german.interval, german.gold) == ("pooled", 40, None, None)
+    assert german.corrected is not None
+    assert any("so pooled: en (stance); de (topic, stance)" in note for note in found.notes)
+
+
+def test_another_run_than_the_draws(corpus: Path) -> None:
+    with gate.opened(corpus) as con:
+        (run,) = find_runs(con, ())
+    drawn(corpus, n=100, filter=Filter(most=0.95), run=replace(run, id=run.id), by=())
+    with gate.opened(corpus, write=True) as con:
+        con.execute("UPDATE draws SET run = 'another'")
+    with pytest.raises(XltError, match=r"chose by the labels of the run another"):
+        ask(corpus)
+
+
+@contextmanager
+def opened_file(path: Path, scratch: Path, **given: Any) -> Iterator[tuple[Any, Any]]:
+    with duck.job(scratch) as con:
+        yield con, labelled_files(con, [path], FileColumns(**given), scratch)
+
+
+def write(path: Path, rows: list[list[Any]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["text", "lang", "predicted", "gold", "pi"], *rows])
+    return path
+
+
+def test_files_with_probabilities_and_plain_samples_agree(tmp_path: Path) -> None:
+    rows: list[list[Any]] = []
+    for at in range(1200):
+        coded = at % 6 == 0
+        rows.append([text_of(at), "en" if at % 2 else "de", said_of(at), truth_of(at) if coded else "", ""])
+        rows[-1][4] = 1 / 6 if coded else ""
+    path = write(tmp_path / "a.csv", rows)
+    columns = GoldColumns("gold", "pi", None, "text")
+    with opened_file(path, tmp_path) as (con, source):
+        weighted = from_files(con, source, Question(()), columns, TASK)
+        plain = from_files(con, source, Question(()), replace(columns, probability=None), TASK, random_sample=True)
+        with pytest.raises(UsageError, match="Say how the gold rows were drawn"):
+            from_files(con, source, Question(()), replace(columns, probability=None), TASK)
+    a, b = weighted.total["stance"]["pro"], plain.total["stance"]["pro"]
+    assert a.n == b.n
+    assert a.corrected == pytest.approx(b.corrected)
+    assert a.interval == pytest.approx(b.interval)
+    share = true_share(PRO) / true_share(PRO, ANTI, NEUTRAL)
+    assert a.interval is not None
+    assert a.interval[0] < share < a.interval[1]
+    assert a.naive is not None
+    assert a.naive > share + 0.1
+
+
+def test_bad_probabilities_and_labels(tmp_path: Path) -> None:
+    rows: list[list[Any]] = [[text_of(at), "en", said_of(at), truth_of(at).upper(), 0.5] for at in range(80)]
+    rows += [["odd", "en", PRO, "nonsense", 0.5], ["no prediction", "en", "", PRO, 0.5]]
+    columns = GoldColumns("gold", "pi", None, "text")
+    with opened_file(write(tmp_path / "a.csv", rows), tmp_path) as (con, source):
+        found = from_files(con, source, Question(()), columns, TASK)
+    assert found.total["topic"]["related"].n == 80, "spelt in capitals, but known"
+    assert any("nonsense" in note for note in found.notes)
+    assert any("1 gold rows have no prediction" in note for note in found.notes)
+    rows[0][4] = "7"
+    with (
+        opened_file(write(tmp_path / "b.csv", rows), tmp_path) as (con, source),
+        pytest.raises(UsageError, match=r"has the probability '7' in pi; write the chance"),
+    ):
+        from_files(con, source, Question(()), columns, TASK)
+
+
+def test_gold_without_a_draw_stated_to_be_random(corpus: Path) -> None:
+    with gate.opened(corpus, write=True) as con:
+        chosen = range(0, 1200, 5)
+        label(con, [key_of(text_of(at)) for at in chosen], [truth_of(at) for at in chosen], None)
+    found = ask(corpus, random_sample=True)
+    assert found.total["topic"]["related"].n == 240
+    assert any("Taken as stated" in note for note in found.notes)
