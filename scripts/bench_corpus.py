@@ -1,9 +1,11 @@
 """Measures a large corpus: import, plan, merge, breakdown and every named query, beside the plainest SQL for the same.
 
     python scripts/bench_corpus.py --rows 10_000_000 --folder /tmp/bench [--memory 700MB] [--repeat 2]
+    python scripts/bench_corpus.py --rows 1_000_000 --folder /tmp/bench --only import --kinds parquet,csv,jsonl
 
 Every step runs in a process of its own, so that its peak of memory is its own, and xlt's and the plain one take turns,
-so that a shared machine slows both; the best of the repeats counts. xlt opens the corpus through its gate with
+so that a shared machine slows both; the best of the repeats counts. An import is measured against a bare CREATE TABLE
+AS of the same file, and against one that makes the same columns. xlt opens the corpus through its gate with
 `--memory` as DuckDB's limit; the plain SQL runs in a DuckDB with its default limit (80 % of the machine's memory).
 Prints the table of docs/size.md. The folder is removed at the end unless --keep is given.
 """
@@ -17,7 +19,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +52,10 @@ class Place:
         """The generated tweets."""
         return self.folder / "tweets.parquet"
 
+    def of_kind(self, kind: str) -> Path:
+        """The same tweets as csv or jsonl."""
+        return self.source.with_suffix(f".{kind}")
+
     @property
     def corpus(self) -> Path:
         """xlt's corpus."""
@@ -73,22 +79,47 @@ class Place:
         return duckdb.connect(str(self.plain), read_only=read_only)
 
 
-def step_import(place: Place) -> None:
+def step_import(place: Place, kind: str) -> None:
     """`xlt import`."""
-    from xlt.corpus.duck import MEMORY
     from xlt.corpus.importing.job import Import, run
 
-    assert MEMORY
-    reports = run(Import((place.source,), place.folder, place.corpus), lambda sentence: None)
+    reports = run(Import((place.of_kind(kind),), place.folder, place.corpus), lambda sentence: None)
     assert reports[0].error is None, reports
 
 
-def plain_import(place: Place) -> None:
+def prepare_import(place: Place, kind: str) -> None:
+    """The file in another format, and no corpus."""
+    import duckdb
+
+    place.corpus.unlink(missing_ok=True)
+    if not place.of_kind(kind).exists():
+        options = "FORMAT json" if kind == "jsonl" else "FORMAT csv, HEADER true"
+        with duckdb.connect() as con:
+            con.execute(f"COPY (FROM read_parquet('{place.source}')) TO '{place.of_kind(kind)}' ({options})")
+
+
+def plain_import(place: Place, kind: str, selected: str) -> None:
     """CREATE TABLE AS of the same file."""
     place.plain.unlink(missing_ok=True)
     con = place.open_plain()
-    con.execute(f"CREATE TABLE raw AS SELECT * FROM read_parquet('{place.source}')")
+    con.execute(f"CREATE TABLE raw AS SELECT {selected} FROM {_READERS[kind]}('{place.of_kind(kind)}')")
     con.close()
+
+
+_READERS = {"parquet": "read_parquet", "csv": "read_csv", "jsonl": "read_json"}
+_NULLS = ("quoted_text", "lang", "conversation", "reply_to", "quote_of", "place", "place_source", "url", "extra")
+_NONE = ("lang_confidence", "latitude", "longitude", "likes", "replies", "quotes")
+SAME = (
+    "id::VARCHAR AS id, 'table' AS platform, regexp_replace(text, '\\B@\\w+', '@user', 'g') AS text, "
+    "left(sha256(regexp_replace(text, '\\B@\\w+', '@user', 'g')), 32)::UUID AS text_key, "
+    "created_at::TIMESTAMP AS created_at, lower(lang) AS lang_tag, "
+    "left(sha256('key' || sha256('key' || author_id)), 24) AS author, retweet_of::VARCHAR AS retweet_of, "
+    "upper(country) AS country, retweet_count::BIGINT AS reposts, 1 AS source, "
+    + ", ".join(f"NULL::VARCHAR AS {name}" for name in _NULLS)
+    + ", "
+    + ", ".join(f"NULL::DOUBLE AS {name}" for name in _NONE)
+)
+"""The columns of a corpus, with the same hashes and one mask for handles."""
 
 
 def step_plan(place: Place) -> None:
@@ -240,14 +271,16 @@ def plain_query(place: Place, name: str) -> None:
     """The query's SQL in a DuckDB without limits."""
     import duckdb
 
+    from xlt.corpus.asking import checked
     from xlt.corpus.labelled import find_runs
-    from xlt.corpus.queries import check, find, prepare, values_of
+    from xlt.corpus.queries import find, prepare, values_of
     from xlt.tasks.load import load_task
 
     query = find(name, place.folder)
     con = duckdb.connect(str(place.corpus), read_only=True)
     values = values_of(query, []) | prepare(con, find_runs(con)[0], load_task(TASK).groups)
-    con.execute(*check(con, query.sql, values)).fetchmany(101)
+    found = checked(con, query.sql, values)
+    con.execute(found.sql, found.values).fetchmany(101)
     con.close()
 
 
@@ -255,12 +288,20 @@ Step = Callable[[Place], None]
 BY_LANG, BY_MONTH = "coalesce(t.lang, t.lang_tag, 'und')", "date_trunc('month', t.created_at)"
 
 
-def steps() -> dict[str, tuple[Step, Step, Step | None]]:
+def steps(kinds: Sequence[str] = ("parquet",)) -> dict[str, tuple[Step, Step, Step | None]]:
     """Name → xlt's way, the plain way, and what must come before each of xlt's turns."""
     from xlt.bundled import bundled
 
-    found: dict[str, tuple[Step, Step, Step | None]] = {
-        "import": (step_import, plain_import, lambda place: place.corpus.unlink(missing_ok=True)),
+    found: dict[str, tuple[Step, Step, Step | None]] = {}
+    # Last the bare one of Parquet, whose corpus the other steps go on with.
+    for kind in sorted(kinds, key=["jsonl", "csv", "parquet"].index):
+        for against, selected in (("the same columns", SAME), ("a bare table", "*")):
+            found[f"import of {kind}, against {against}"] = (
+                lambda place, kind=kind: step_import(place, kind),  # type: ignore[misc]
+                lambda place, kind=kind, selected=selected: plain_import(place, kind, selected),  # type: ignore[misc]
+                lambda place, kind=kind: prepare_import(place, kind),  # type: ignore[misc]
+            )
+    found |= {
         "classify: de-duplication and plan": (step_plan, plain_plan, None),
         "merge of predictions": (step_merge, plain_merge, undo_merge),
     }
@@ -285,8 +326,8 @@ def steps() -> dict[str, tuple[Step, Step, Step | None]]:
     return found
 
 
-def measure(place: Place, name: str, which: str) -> tuple[float, float]:
-    """Seconds and peak memory in MB of one turn, in a process of its own."""
+def measure(place: Place, name: str, which: str) -> tuple[float, float, float]:
+    """Seconds, seconds of CPU and peak memory in MB of one turn, in a process of its own."""
     command = [
         sys.executable,
         __file__,
@@ -303,26 +344,26 @@ def measure(place: Place, name: str, which: str) -> tuple[float, float]:
     if done.returncode:
         raise SystemExit(f"{name} ({which}) failed:\n{done.stderr[-2000:]}")
     found = json.loads(done.stdout.splitlines()[-1])
-    return found["seconds"], found["peak"]
+    return found["seconds"], found["cpu"], found["peak"]
 
 
 def one_step(place: Place, name: str, which: str) -> None:
     """What a child process does."""
-    ours, plain, before = steps()[name]
+    ours, plain, before = steps(tuple(_READERS))[name]
     if which == "before":
         if before:
             before(place)
-        print(json.dumps({"seconds": 0, "peak": 0}))
+        print(json.dumps({"seconds": 0, "cpu": 0, "peak": 0}))
         return
     # Outside the clock for both: what Python takes to load libraries.
     for module in ("duckdb", "pyarrow.parquet", "xlt.corpus.importing.job", "xlt.corpus.runs", "xlt.corpus.breakdown"):
         importlib.import_module(module)
     for module in ("xlt.corpus.queries", "xlt.corpus.rounds", "xlt.tasks.load"):
         importlib.import_module(module)
-    begun = time.perf_counter()
+    begun, cpu = time.perf_counter(), time.process_time()
     (ours if which == "xlt" else plain)(place)
-    seconds = time.perf_counter() - begun
-    print(json.dumps({"seconds": seconds, "peak": peak_megabytes()}))
+    seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak_megabytes()}))
 
 
 def peak_megabytes() -> float:
@@ -343,6 +384,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--memory", default="700MB")
     parser.add_argument("--repeat", type=int, default=2)
+    parser.add_argument("--kinds", default="parquet", help="formats to import: parquet,csv,jsonl")
     parser.add_argument("--only", default="", help="steps whose names begin with this")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--step", help=argparse.SUPPRESS)
@@ -356,24 +398,25 @@ def main() -> None:
     if not place.source.exists():
         maker = Path(__file__).with_name("make_tweets.py")
         subprocess.run([sys.executable, maker, "--rows", str(options.rows), "--seed", "1", place.source], check=True)
-    print("| step | xlt, s | plain SQL, s | ratio | xlt, peak MB | plain, peak MB |")
-    print("| --- | --: | --: | --: | --: | --: |")
-    for name in steps():
+    print("| step | xlt, s | plain SQL, s | ratio | xlt, CPU s | plain, CPU s | ratio | xlt, MB | plain, MB |")
+    print("| --- " + "| --: " * 8 + "|")
+    for name in steps(options.kinds.split(",")):
         if not name.startswith(options.only):
             continue
         ours, plain = [], []
-        for turn in range(options.repeat if name != "import" else 1):
+        for turn in range(options.repeat):
             if name == "merge of predictions" and turn == 0 and not (place.run / "run.json").exists():
                 prepare_merge(place)
             else:
                 measure(place, name, "before")
             ours.append(measure(place, name, "xlt"))
             plain.append(measure(place, name, "plain"))
-        best, base = min(ours)[0], min(plain)[0]
-        peaks = max(peak for _, peak in ours), max(peak for _, peak in plain)
-        print(
-            f"| {name} | {best:.2f} | {base:.2f} | {best / base:.2f} | {peaks[0]:,.0f} | {peaks[1]:,.0f} |", flush=True
-        )
+        cells = []
+        for position in (0, 1):
+            mine, theirs = (min(turn[position] for turn in turns) for turns in (ours, plain))
+            cells += [f"{mine:.2f}", f"{theirs:.2f}", f"{mine / theirs:.2f}"]
+        cells += [f"{max(turn[2] for turn in turns):,.0f}" for turns in (ours, plain)]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
     if not options.keep:
         shutil.rmtree(place.folder)
 

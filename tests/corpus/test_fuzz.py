@@ -19,6 +19,7 @@ def test_no_file_breaks_a_reader(repository: Path, tmp_path: Path) -> None:
     spec.loader.exec_module(module)
     outcomes = module.fuzz(300, 7, tmp_path)
     assert outcomes["read"] > 50
+    assert outcomes["read both ways"] > 20
     assert outcomes["sentence"] > 50
     # DuckDB's own complaints are no sentences for people.
     assert [outcome for outcome in outcomes if outcome.startswith("duckdb")] == []

@@ -47,7 +47,7 @@ def plain(value: str, form: str) -> str:
 
 
 def masked(value: str, handles: str) -> str:
-    """SQL of a text with `@user` in place of handles, and none in links to posts."""
+    """SQL of a text with `@user` in place of handles."""
     pattern = _PATTERNS.get(handles, _PATTERNS["word"])
     result = f"regexp_replace({value}, {text(pattern)}, '@user', 'g')"
     wide = f"regexp_replace(replace({value}, '＠', '@'), {text(pattern)}, '@user', 'g')"
@@ -56,8 +56,18 @@ def masked(value: str, handles: str) -> str:
     )
     if handles == "reddit":
         result = f"regexp_replace({result}, {text(_REDDIT[0])}, {text(_REDDIT[1])}, 'g')"
-    linked = f"regexp_replace({result}, {text(_STATUS[0])}, {text(_STATUS[1])}, 'g')"
-    return f"(CASE WHEN contains({value}, '/status') THEN {linked} ELSE {result} END)"
+    return result
+
+
+def unlinked(value: str) -> str:
+    """SQL of a text without the names in links to posts."""
+    linked = f"regexp_replace({value}, {text(_STATUS[0])}, {text(_STATUS[1])}, 'g')"
+    return f"(CASE WHEN contains({value}, '/status') THEN {linked} ELSE {value} END)"
+
+
+def solid(value: str) -> str:
+    """SQL of a text, or null where it holds nothing but blanks."""
+    return f"(CASE WHEN regexp_matches({value}, '\\S') THEN {value} END)"
 
 
 def masked_url(value: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -82,20 +83,18 @@ def rows_of(source: Source, options: Options, numbered: bool = True) -> Rows:
     raw, present = _raw(source, options, numbered)
     platform = options.platform or mapping.platform
     handle = "handle" if options.keep_handles else "NULL"
-    body = masks.plain("text", mapping.text_form)
-    quoted = masks.plain("quoted_text", mapping.text_form)
     author, url = "author", "url"
+    layers: list[Callable[[str], str]] = [lambda value: masks.plain(value, mapping.text_form)]
     if not options.keep_handles:
-        body, quoted = masks.masked(body, mapping.handles), masks.masked(quoted, mapping.handles)
+        layers += [lambda value: masks.masked(value, mapping.handles), masks.unlinked]
         author = masks.keyed(f"{text(platform + ':')} || author")
         url = masks.masked_url("url")
         if mapping.id_form == "url":
-            replaced = ", ".join(f"{masks.masked_id(name)} AS {name}" for name in ("id", *_LINKS))
-            raw = f"SELECT * REPLACE ({replaced}) FROM ({raw})"
-    words = f"SELECT * REPLACE ({body} AS text, {quoted} AS quoted_text) FROM ({raw})"
-    blank = "CASE WHEN regexp_matches({0}, '\\S') THEN {0} END"
-    own, cited = blank.format("text"), blank.format("quoted_text")
-    words = f"SELECT * REPLACE ({own} AS text, {cited} AS quoted_text) FROM ({words})"
+            raw = _replaced(raw, masks.masked_id, ("id", *_LINKS))
+    # One layer on the other: each names the text several times, and within one another they would be a hundredfold.
+    words = raw
+    for layer in (*layers, masks.solid):
+        words = _replaced(words, layer, [name for name in ("text", "quoted_text") if name in present])
     # A column of times needs no reading.
     time = "created_raw" if raw.find("::TIMESTAMP AS created_raw") >= 0 else dates.to_sql("created_raw")
     words = f"SELECT *, {time} AS stamp FROM ({words})"
@@ -132,6 +131,13 @@ def rows_of(source: Source, options: Options, numbered: bool = True) -> Rows:
     # An empty column costs 16 bytes a row here, so what the file has nothing for is left out.
     there_are = {name: sql for name, (sql, of) in targets.items() if not of or set(of) & present}
     return Rows(there_are, f"({words})", platform, " ORDER BY nr" if mapping.lookups else "")
+
+
+def _replaced(query: str, change: Callable[[str], str], names: Sequence[str]) -> str:
+    """A query with these columns changed."""
+    if not names:
+        return query
+    return f"SELECT * REPLACE ({', '.join(f'{change(name)} AS {name}' for name in names)}) FROM ({query})"
 
 
 def _number(con: DuckDBPyConnection, source: Source, options: Options) -> None:
