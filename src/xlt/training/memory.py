@@ -121,6 +121,8 @@ def _activations(config: dict[str, Any], recipe: Recipe, precision: Precision, t
     inputs = sum(shape[0] for name, shape in shapes.items() if not recipe.targets or name in recipe.targets)
     layer = 4 * hidden + 3 * queries + 4 * keys + 4 * inner + (2 * inputs if recipe.dropout else inputs)
     layers = int(config["num_hidden_layers"])
-    numbers = tokens * (layers * hidden + layer if recipe.checkpointing else layers * layer)
+    kept = layers * hidden + layer if recipe.checkpointing else layers * layer
+    # On the way back one layer's gradients and what they are computed from lie beside it.
+    numbers = tokens * (kept + 2 * layer)
     logits = 3 * texts * int(config["vocab_size"]) * 4 if recipe.loss == "vocabulary" else 0
     return numbers * (4 if precision == "fp32" else 2) + logits
