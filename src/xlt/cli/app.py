@@ -25,6 +25,7 @@ from xlt.cli import (
     prevalence,
     quantise,
     query,
+    report,
     runs,
     sample,
     tasks,
@@ -76,6 +77,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(transfer.app, name="transfer")
 app.command("exposure")(exposure.exposure)
+app.command("report")(report.report)
 app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 app.command("tui")(tui.tui)

@@ -1,0 +1,82 @@
+"""What a report is made of, before it is written in any form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xlt.study.evaluate import Table
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table with a name for its files, and a title."""
+
+    name: str
+    """Such as `stance-by-language`: `tables/NAME.csv` and `.tex`."""
+    title: str
+    table: Table
+    percent: frozenset[str] = frozenset()
+    """Columns of shares that are printed in per cent; the CSV keeps them between 0 and 1."""
+    heads: dict[str, str] = field(default_factory=dict)
+    """Column → what stands above it, where the column's own name is not plain."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure with a name for its files, a title, and what it shows in words."""
+
+    name: str
+    title: str
+    says: str
+    """For those who can't see it."""
+    draw: Callable[[Path], None]
+    """Draws into a file whose ending tells the format."""
+
+
+@dataclass
+class Section:
+    """A chapter."""
+
+    title: str
+    words: list[str] = field(default_factory=list)
+    """Paragraphs."""
+    tables: list[Shown] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What must be known to read the tables and figures."""
+
+    @property
+    def anchor(self) -> str:
+        """Its name in links."""
+        return "-".join(self.title.lower().split())
+
+
+@dataclass
+class Report:
+    """All of it."""
+
+    title: str
+    sections: list[Section] = field(default_factory=list)
+    made: dict[str, Any] = field(default_factory=dict)
+    """Versions, hashes and seeds, as JSON takes them."""
+
+
+def cell_text(value: Any, percent: bool = False) -> str:
+    """A value as it is printed: shares in per cent, other numbers with three digits, nothing as a dash."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{100 * value:.1f}" if percent else f"{value:.3f}"
+    return str(value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value stands at the right of its cell."""
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,155 @@
+"""Reports: what stands in them, in every form, and what must not."""
+
+from __future__ import annotations
+
+import csv
+import html.parser
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import Xlt, xlt  # noqa: F401
+from filled import ANTI, NEUTRAL, PRO, UNRELATED, Post, fill
+from study.test_grid import QUICK, ran, write_data
+from xlt.study.evaluate import Table
+from xlt.study.report.html import page
+from xlt.study.report.latex import escaped, latex
+from xlt.study.report.parts import Report, Section, Shown
+
+SECRET = "a post that nobody may quote"
+POSTS = [
+    Post(
+        f"{lang}{n}",
+        f"{SECRET} {lang} {n}",
+        (PRO, ANTI, NEUTRAL, UNRELATED)[n % 4],
+        lang,
+        author="somebody-secret",
+        at=f"2024-0{1 + n % 3}-10",
+    )
+    for lang in ("en", "ar", "ko")
+    for n in range(40)
+]
+
+
+class _Links(html.parser.HTMLParser):
+    """Everything that a browser would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "path", "use", "rect", "line", "image", "link", "br"):
+            self.open.append(tag)
+        for name, value in attrs:
+            if name in ("src", "href", "xlink:href") and value and not value.startswith(("#", "data:")):
+                self.fetched.append(value)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self.open:
+            while self.open and self.open.pop() != tag:
+                pass
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a corpus, a small study and a bench, and its report."""
+    from xlt.study.report.gather import Wanted, gather
+    from xlt.study.report.write import write
+
+    folder = tmp_path_factory.mktemp("report")
+    corpus = fill(folder, POSTS)
+    write_data(folder)
+    (folder / "study.toml").write_text(QUICK, encoding="utf-8")
+    ran(folder)
+    write(gather(Wanted(corpus, studies=(folder / "study.toml",), workspace=folder)), folder / "report")
+    return folder / "report"
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_page_asks_nothing_of_a_network_and_is_whole(reported: Path) -> None:
+    text = (reported / "index.html").read_text(encoding="utf-8")
+    parser = _Links()
+    parser.feed(text)
+    assert parser.fetched == []
+    assert not re.search(r"url\((?!#)", text)
+    assert "<script" not in text
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    for link in re.findall(r'href="#([^"]+)"', text):
+        assert link in ids
+    assert text.count("<svg") == 6  # stance by language, three by month, heat map, learning curve
+    for title in ("Data", "Models", "Topic and stance", "Methods", "Transfer between languages: study"):
+        assert f">{title}</h2>" in text
+
+
+def test_no_post_and_no_author_is_in_it(reported: Path) -> None:
+    for path in reported.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert SECRET.encode() not in content, path
+            assert b"somebody-secret" not in content, path
+
+
+def test_tables_hold_the_counts(reported: Path) -> None:
+    data = {row["language"]: row for row in rows_of(reported / "tables" / "data.csv")}
+    assert (data["Korean"]["posts"], data["all"]["posts"], data["all"]["authors"]) == ("40", "120", "1")
+    shares = {row["language"]: row for row in rows_of(reported / "tables" / "shares-by-language.csv")}
+    assert float(shares["Arabic"]["topic: related"]) == pytest.approx(0.75)
+    assert float(shares["all"]["stance: pro"]) == pytest.approx(1 / 3)
+    assert "topic: unrelated" not in shares["all"]
+    months = rows_of(reported / "tables" / "shares-by-month.csv")
+    assert {row["month"] for row in months} == {"2024-01", "2024-02", "2024-03"}
+    heat = rows_of(reported / "tables" / "transfer-study-heat-map.csv")
+    assert {"ngrams en", "ngrams en +8 it"} <= {row["trained on"] for row in heat}
+
+
+def test_every_figure_has_three_forms(reported: Path) -> None:
+    begins = {"svg": b"<?xml", "pdf": b"%PDF", "png": b"\x89PNG"}
+    names = {path.stem for path in (reported / "figures").iterdir()}
+    assert {"stance-by-language", "transfer-study-heat-map", "transfer-study-curves-ngrams-en"} <= names
+    for path in (reported / "figures").iterdir():
+        assert path.read_bytes().startswith(begins[path.suffix[1:]]), path
+
+
+def test_what_made_it_is_kept(reported: Path) -> None:
+    made = json.loads((reported / "report.json").read_text(encoding="utf-8"))
+    assert made["studies"]["study"]["cells"]
+    assert {"xlt", "python", "libraries", "files", "run"} <= set(made)
+
+
+def test_texts_are_escaped_and_turn_their_own_way() -> None:
+    table = Table(("a<b", "n"), [("مرحبا <i>", 1234), ("한국어 & \\", None)])
+    text = page(Report("R & D", [Section("One", tables=[Shown("t", "T <1>", table)])]), {})
+    assert "<i>" not in text
+    assert '<td dir="auto">مرحبا &lt;i&gt;</td>' in text
+    assert '<td class="n" dir="auto">1,234</td>' in text
+    assert "<title>R &amp; D</title>" in text
+
+
+def test_latex_is_escaped() -> None:
+    shown = Shown("t", "T", Table(("a_b", "share"), [("50 % & #1", 0.123456), ("x", None)]), frozenset({"share"}))
+    assert latex(shown) == (
+        "% T\n\\begin{tabular}{lr}\n\\toprule\na b & share \\% \\\\\n\\midrule\n50 \\% \\& \\#1 & 12.3 \\\\\n"
+        "x & -- \\\\\n\\bottomrule\n\\end{tabular}\n"
+    )
+    assert escaped("a\nb\\c{~}") == r"a b\textbackslash{}c\{\textasciitilde{}\}"
+
+
+def test_the_command(xlt: Xlt, tmp_path: Path) -> None:  # noqa: F811
+    nothing = xlt("report")
+    assert (nothing.code, "nothing to report" in nothing.sentence) == (2, True)
+    fill(tmp_path, POSTS[:8])
+    done = xlt("report", "-o", "out", "--title", "Mine")
+    assert done.code == 0, done.err
+    assert Path(done.out.strip()).read_text(encoding="utf-8").count("Mine") == 2
+    (tmp_path / "bench.json").write_text("{}", encoding="utf-8")
+    wrong = xlt("report", "--bench", "bench.json")
+    assert (wrong.code, "not what xlt bench" in wrong.sentence) == (1, True)
