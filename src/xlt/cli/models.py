@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     from xlt.cards.listing import Entry
 
 app = typer.Typer(help="Models: list, show, fetch, merge, export, push, remove.", no_args_is_help=True)
-app.command("merge")(making.merge)
-app.command("export")(making.export)
-app.command("push")(making.push)
-app.command("remove")(making.remove)
 
 Workspace = Annotated[Path, typer.Option(help="The folder that holds models/.")]
 Format = Annotated[str, typer.Option("--format", help="table or json.")]
@@ -112,6 +108,12 @@ def pull_model(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     print(model.files.weights)
+
+
+app.command("merge")(making.merge)
+app.command("export")(making.export)
+app.command("push")(making.push)
+app.command("remove")(making.remove)
 
 
 def _millions(parameters: int) -> str:

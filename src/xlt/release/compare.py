@@ -94,6 +94,8 @@ def held_out(
             kept = [example for example, side in zip(found, known, strict=True) if side != "train"]
     else:
         kept = [example for example, side in zip(found, material.sides, strict=True) if side != "train"]
+    # A text that was posted again would count again.
+    kept = list({example.text: example for example in reversed(kept)}.values())[::-1]
     if not kept:
         raise XltError(f"The model was trained on every labelled text of {name}; give others with --data.")
     if limit is not None and len(kept) > limit:

@@ -72,14 +72,14 @@ def export_release(order: Export, say: Callable[[str], None]) -> None:
 
 def _about(source: Source, order: Export) -> tuple[Card, Task, str | None]:
     """The card of what is exported, its task, and what its base is called elsewhere."""
-    if source.card is None or (source.card.task is None and order.task is None):
+    own = source.card or Card(source.name, source.name, "")
+    if own.task is None and order.task is None:
         raise XltError(
             f"Model {order.name!r} is tuned for no task, so there is nothing to release; name its task with --task, or "
             "tune it first (xlt finetune)."
         )
-    base = public_base(source.card.base, order.workspace)
-    card = replace(merged_card(source, source.name), title=source.card.title, base=base)
-    return card, source.task(order.task), base
+    task, base = source.task(order.task), public_base(own.base, order.workspace)
+    return replace(merged_card(source, source.name), title=own.title, task=task.name, base=base), task, base
 
 
 def public_base(base: str | None, workspace: Path) -> str | None:

@@ -139,7 +139,7 @@ def merged_card(source: Source, name: str) -> Card:
     """The card of the merged model: the adapter's, and where it came from."""
     return replace(
         derived_card(source, name),
-        title=f"{source.card.title if source.card else source.name}, merged",
+        title=f"{source.card.title if source.card else source.name} (merged)",
         scores=source.card.scores if source.card else (),
     )
 

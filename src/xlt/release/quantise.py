@@ -185,7 +185,7 @@ def _card(source: Source, order: Order, name: str, result: Compared) -> Card:
         same_labels=round(line.agreement, 4),
         macro_f1_lost=round(line.lost, 4),
     )
-    title = f"{source.card.title if source.card else source.name}, {described(order.kind, order.bits)}"
+    title = f"{source.card.title if source.card else source.name} ({described(order.kind, order.bits)})"
     if order.data:
         scores = (
             Score("accuracy", round(result.accuracy, 3), result.data, line.n),
