@@ -95,12 +95,10 @@ class XltApp(App[None]):
 
     def connect(self) -> None:
         """Ask the corpus what it holds, if there is one and it has changed; screens load themselves anew."""
-        if self._wrong:
-            self._fail(XltError(self._wrong))
-            self._wrong = None
         if not self.corpus.exists():
             self.overview = None
-            self.switch_mode(WELCOME.mode)
+            self._fit_mode()
+            self._complain()
             return
         status = self.corpus.stat()
         stamp = (status.st_mtime_ns, status.st_size)
@@ -117,12 +115,26 @@ class XltApp(App[None]):
     def _connected(self, found: Overview) -> None:
         self.overview = found
         self.version += 1
-        welcome = self.current_mode == WELCOME.mode
-        if welcome != (found.posts == 0):
-            self.switch_mode(TABS[0].mode if welcome else WELCOME.mode)
+        self._fit_mode()
         screen = self._own_screen()
         if screen is not None:
             screen.refresh_corpus()
+        self._complain()
+
+    def _fit_mode(self) -> None:
+        """Show the welcome where a screen would have nothing to show, and only there."""
+        empty = self.overview is None or not self.overview.posts
+        tab = next((tab for tab in TABS if tab.mode == self.current_mode), WELCOME)
+        if empty and tab.needs_posts:
+            self.switch_mode(WELCOME.mode)
+        elif not empty and tab is WELCOME:
+            self.switch_mode(TABS[0].mode)
+
+    def _complain(self) -> None:
+        """Say once what is wrong with xlt.toml, when the screen has nothing else to say."""
+        if self._wrong:
+            self._fail(XltError(self._wrong))
+            self._wrong = None
 
     def on_app_focus(self) -> None:
         # Others may have written to the corpus meanwhile.
@@ -241,7 +253,7 @@ class XltApp(App[None]):
         what = "A run goes on" if len(going) == 1 else f"{len(going)} runs go on"
         options = [
             ("stay", "stay here"),
-            ("leave", "leave; it goes on, and is found here at the next start"),
+            ("leave", "leave; it goes on, and is found here again"),
             ("stop", "stop it and leave; it resumes where it was"),
         ]
         self.push_screen(Choice(f"{what}: leave xlt?", options), self._left)

@@ -33,5 +33,6 @@ TABS: tuple[Tab, ...] = (
     Tab("2", "posts", "Posts", "xlt.tui.posts.screen:PostsScreen"),
     Tab("3", "query", "Query", "xlt.tui.query.screen:QueryScreen"),
     Tab("4", "classify", "Classify", "xlt.tui.classify.screen:ClassifyScreen"),
+    Tab("5", "models", "Models", "xlt.tui.shelf.screen:ModelsScreen", needs_posts=False),
 )
 WELCOME = Tab("", "welcome", "Welcome", "xlt.tui.welcome:WelcomeScreen", needs_posts=False)

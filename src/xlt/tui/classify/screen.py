@@ -362,6 +362,9 @@ class ClassifyScreen(XltScreen):
     def _draw(self) -> None:
         state = self._state
         self.set_class(state is None, "-none")
+        if self.focused is None:
+            # Nothing could have the focus while there was no run.
+            self.query_one("#runs", Rows).focus()
         if state is None:
             self.query_one("#headline", Static).update(Text("No runs yet: c plans one and starts it.", "dim"))
             return
@@ -374,7 +377,8 @@ class ClassifyScreen(XltScreen):
         self.query_one("#details", Static).update(Text(progress.details(state), "dim"))
         rows = self.query_one("#so-far", Rows)
         found = SoFar(state, rows, self.app.current_theme.dark)
-        rows.display = bool(len(found))
+        # Its place stays, so that nothing moves when the first labels come.
+        rows.visible = bool(len(found))
         rows.show(found, found.columns(rows.size.width or self.size.width))
 
     def on_resize(self) -> None:

@@ -1,0 +1,1 @@
+"""Models: what there is, how it learnt, what it reaches, what fits here."""
