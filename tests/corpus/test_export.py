@@ -10,10 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from filled import ANTI, PRO, UNRELATED, Post, fill
-from xlt.corpus import exports
+from xlt.corpus import gate
 from xlt.corpus.exports import Selection, export, known_exports
 from xlt.errors import UsageError, XltError
-from xlt.tasks.load import load_task
 
 POSTS = [
     Post("1212092628029698048", 'sí, "claro"\nnew line 😀', PRO, "es", author="a"),
@@ -44,11 +43,6 @@ def test_csv_jsonl_and_parquet_hold_the_same(corpus: Path) -> None:
     assert [path.name for path in known_exports(folder)] == ["o.csv", "o.jsonl", "o.parquet"]
 
 
-def test_the_probability_columns_are_those_of_the_task() -> None:
-    task = load_task("immigration")
-    assert [exports.column(label) for label in task.names] == [task.column(label) for label in task.names]
-
-
 @pytest.mark.parametrize("suffix", ["dta", "sav"])
 def test_stata_and_spss_get_value_labels_and_string_ids(corpus: Path, suffix: str) -> None:
     pyreadstat = pytest.importorskip("pyreadstat")
@@ -71,7 +65,12 @@ def test_long_texts_are_cut_whole_letter_by_letter(tmp_path: Path) -> None:
     corpus = fill(tmp_path, [Post("1", "ü" * 40_000, PRO)])
     for suffix, longest in (("dta", 2045), ("sav", 32767)):
         path = tmp_path / f"o.{suffix}"
-        export(tmp_path, corpus, Selection(), path)
+        said: list[str] = []
+        export(tmp_path, corpus, Selection(), path, say=said.append)
+        assert said == [
+            f"Cut to {longest:,} bytes, the longest text that .{suffix} holds: 1 of text. Parquet and CSV keep them "
+            "whole."
+        ]
         columns, _ = getattr(pyreadstat, f"read_{suffix}")(path, output_format="dict")
         assert columns["text"][0] == "ü" * (longest // 2)
 
@@ -90,7 +89,7 @@ def test_selections(corpus: Path) -> None:
     assert "text" not in path.read_text().splitlines()[0].split(",")
     with pytest.raises(UsageError, match="is no condition on the columns"):
         export(corpus.parent, corpus, Selection(where="nonsense = 1"), path)
-    with pytest.raises(UsageError, match="There is no run 'x'"):
+    with pytest.raises(UsageError, match="--run x: there is no such run"):
         export(corpus.parent, corpus, Selection(run="x"), path)
 
 
@@ -106,3 +105,48 @@ def test_outputs_that_are_none(corpus: Path, name: str, message: str) -> None:
 def test_no_corpus(tmp_path: Path) -> None:
     with pytest.raises(XltError, match="There is no corpus"):
         export(tmp_path, tmp_path / "corpus.duckdb", Selection(), tmp_path / "o.csv")
+
+
+def test_rows_keep_the_order_of_the_corpus(tmp_path: Path) -> None:
+    # A hash join gives the rows of one batch in another order.
+    posts = [Post(str(10**18 + number), f"text {number % 500}", PRO) for number in range(5_000)]
+    corpus = fill(tmp_path, posts)
+    for selection in (Selection(), Selection(where="id > '1'"), Selection(ids_only=True)):
+        export(tmp_path, corpus, selection, tmp_path / "o.csv")
+        with (tmp_path / "o.csv").open(newline="") as file:
+            assert [row["id"] for row in csv.DictReader(file)] == [post.id for post in posts]
+
+
+def test_columns_that_were_kept_are_exported(corpus: Path) -> None:
+    with gate.opened(corpus, write=True) as con:
+        kept = json.dumps({"wave": "2", "lang": "xx", 'a"/~b': "odd"})
+        con.execute("UPDATE tweets SET extra = ? WHERE id LIKE '%48'", [kept])
+    export(corpus.parent, corpus, Selection(), corpus.parent / "o.csv")
+    with (corpus.parent / "o.csv").open(newline="") as file:
+        first, second, *_ = csv.DictReader(file)
+    assert [first[name] for name in ("wave", "extra_lang", 'a"/~b', "lang")] == ["2", "xx", "odd", "es"]
+    assert second["wave"] == ""
+
+
+def test_a_condition_on_ids_can_name_any_column_of_a_post(corpus: Path) -> None:
+    path = corpus.parent / "o.csv"
+    assert export(corpus.parent, corpus, Selection(ids_only=True, where="lang_tag = 'de' OR lang = 'de'"), path) == 2
+    assert path.read_text().split() == ["id", POSTS[1].id, POSTS[2].id]
+    # To share ids by what the model took their authors' views to be is to share the views.
+    with pytest.raises(UsageError, match="is no condition"):
+        export(corpus.parent, corpus, Selection(ids_only=True, where="predicted = 'anti-immigration'"), path)
+
+
+def test_names_that_statistics_would_shorten_to_one_stay_apart() -> None:
+    from xlt.corpus.statistics import _names
+
+    long = "a_name_of_more_than_thirty_two_letters"
+    names = _names([long, long + "_2", long.upper(), "9", "ä", "id"])
+    assert list(names.values()) == [
+        long[:32],
+        long[:30] + "_2",
+        long.upper()[:30] + "_3",
+        "v_9",
+        "v__",
+        "id",
+    ]

@@ -63,7 +63,8 @@ def export(
         text=not no_text,
     )
     merge_waiting(path, quiet)
-    rows = write(workspace, path, selection, output, kind)
+    said = (lambda sentence: None) if quiet else (lambda sentence: print(sentence, file=sys.stderr))
+    rows = write(workspace, path, selection, output, kind, said)
     if not quiet and output is not None:
         print(f"Written: {output}, {rows:,} rows.", file=sys.stderr)
 

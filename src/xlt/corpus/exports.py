@@ -3,48 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.corpus import duck, gate
+from xlt.corpus.labelled import Run, find_runs, known_runs
 from xlt.corpus.results import FORMATS
+from xlt.corpus.schema import TWEETS
 from xlt.corpus.selection import Numbers, as_array
 from xlt.disk import refused, write_whole
 from xlt.errors import UsageError, XltError
+from xlt.languages import canonical
+from xlt.tasks.spec import column
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 STATISTICS = (".dta", ".sav")
 ALL = (*FORMATS, *STATISTICS, ".txt")
-COLUMNS = (
-    "id",
-    "platform",
-    "text",
-    "quoted_text",
-    "created_at",
-    "lang",
-    "lang_confidence",
-    "lang_tag",
-    "author",
-    "conversation",
-    "reply_to",
-    "retweet_of",
-    "quote_of",
-    "country",
-    "place",
-    "place_source",
-    "latitude",
-    "longitude",
-    "likes",
-    "reposts",
-    "replies",
-    "quotes",
-    "url",
-)
+COLUMNS = tuple(name for name in TWEETS if name not in ("text_key", "extra", "source"))
+_PLACE = "xlt place"
 
 
 @dataclass(frozen=True)
@@ -63,17 +44,18 @@ class Selection:
     """Only the posts in these rows of the corpus, in this order."""
 
 
-@dataclass(frozen=True)
-class _Run:
-    id: str
-    task: str
-    labels: tuple[str, ...]
-
-
-def export(workspace: Path, corpus: Path, selection: Selection, output: Path | None, kind: str | None = None) -> int:
+def export(
+    workspace: Path,
+    corpus: Path,
+    selection: Selection,
+    output: Path | None,
+    kind: str | None = None,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> int:
     """Write the selection to `output`, or to stdout as `kind` (csv, tsv, jsonl). Returns the number of rows.
 
-    Raises UsageError for a bad condition, an unknown run, or an output of no kind that xlt writes.
+    The rows come in the corpus's order. `say` hears what the format could not hold. Raises UsageError for a bad
+    condition, an unknown run, or an output of no kind that xlt writes.
     """
     import duckdb
 
@@ -90,7 +72,7 @@ def export(workspace: Path, corpus: Path, selection: Selection, output: Path | N
             elif suffix in STATISTICS:
                 from xlt.corpus.statistics import write
 
-                write_whole(output, lambda aside: write(con, query, labelled, aside, suffix))
+                write_whole(output, lambda aside: write(con, query, labelled, aside, suffix, say))
             else:
                 options = FORMATS.get(suffix, "FORMAT csv, HEADER false")
                 write_whole(output, lambda aside: _copy(con, query, aside, options))
@@ -128,64 +110,68 @@ def _check(output: Path | None, suffix: str, selection: Selection) -> None:
         raise UsageError(f"There is no folder {output.parent} to write {output.name} into.")
 
 
-def _run(con: DuckDBPyConnection, wanted: str | None) -> _Run | None:
-    runs = con.execute("SELECT id, task, labels FROM runs ORDER BY created_at").fetchall()
-    known = ", ".join(row[0] for row in runs)
-    if wanted is None:
-        if len(runs) > 1:
-            raise UsageError(f"The corpus holds several runs ({known}); name one with --run.")
-        return _Run(runs[0][0], runs[0][1], tuple(runs[0][2])) if runs else None
-    for name, task, labels in runs:
-        if name == wanted:
-            return _Run(name, task, tuple(labels))
-    raise UsageError(f"There is no run {wanted!r} in the corpus; there {f'are {known}' if known else 'is none'}.")
+def _run(con: DuckDBPyConnection, wanted: str | None) -> Run | None:
+    """The run that was asked for, or the only one; None where there is none."""
+    if wanted is not None:
+        return find_runs(con, [wanted])[0]
+    runs = known_runs(con)
+    if len(runs) > 1:
+        raise UsageError(f"The corpus holds several runs ({', '.join(run.id for run in runs)}); name one with --run.")
+    return runs[0] if runs else None
 
 
-def column(label: str) -> str:
-    """The name of a label's probability column, as everywhere (`Task.column`)."""
-    import re
-
-    return f"p_{re.sub(r'[^0-9A-Za-z_]+', '_', label).strip('_').lower()}"[:32]
-
-
-def _query(con: DuckDBPyConnection, selection: Selection, run: _Run | None) -> tuple[str, dict[str, list[str]]]:
+def _query(con: DuckDBPyConnection, selection: Selection, run: Run | None) -> tuple[str, dict[str, list[str]]]:
     """SQL of the rows, and for each column that holds labels the labels in order."""
-    conditions = []
-    if selection.langs:
-        from xlt.languages import canonical
-
-        listed = ", ".join(duck.text(canonical(lang)) for lang in selection.langs)
-        conditions.append(f"coalesce(t.lang, t.lang_tag, 'und') IN ({listed})")
-    labelled: dict[str, list[str]] = {}
-    if selection.ids_only:
-        row = con.execute("SELECT count(DISTINCT platform) FROM tweets").fetchone()
-        columns = ["t.platform", "t.id"] if row and row[0] > 1 else ["t.id"]
-        source = "tweets t"
-    else:
-        columns = [f"t.{name}" for name in COLUMNS if selection.text or name not in ("text", "quoted_text")]
-        source = "tweets t"
+    columns = {name: f"t.{name}" for name in COLUMNS}
+    source, labelled = "tweets t", {}
     if selection.gold:
         source += " JOIN gold g ON g.text_key = t.text_key AND (g.tweet_id IS NULL OR g.tweet_id = t.id)"
-        columns += [f"g.{name}" for name in ("task", "label", "coder", "coded_at", "codebook", "draw", "note")]
+        columns |= {name: f"g.{name}" for name in ("task", "label", "coder", "coded_at", "codebook", "draw", "note")}
         found = con.execute("SELECT DISTINCT label FROM gold WHERE label IS NOT NULL ORDER BY 1").fetchall()
         labelled["label"] = [row[0] for row in found]
     elif run is not None:
         source += f" LEFT JOIN predictions p ON p.text_key = t.text_key AND p.run = {duck.text(run.id)}"
-        columns += ["p.label AS predicted", "p.confidence"]
-        columns += [f"p.p[{number}] AS {duck.quote(column(label))}" for number, label in enumerate(run.labels, start=1)]
+        columns |= {"predicted": "p.label", "confidence": "p.confidence"}
+        columns |= {column(label): f"p.p[{number}]" for number, label in enumerate(run.labels, start=1)}
         labelled["predicted"] = list(run.labels)
+    columns |= _kept(con, columns)
+    place = "t.rowid"
     if selection.numbers is not None:
         _choose(con, selection.numbers)
         source += " JOIN chosen c ON c.number = t.rowid"
-    query = f"SELECT {', '.join(columns)} FROM {source}"
-    if conditions:
-        query += " WHERE " + " AND ".join(conditions)
-    if selection.numbers is not None:
-        query += " ORDER BY c.place"
+        place = "c.place"
+    wanted = list(columns)
+    if selection.ids_only:
+        several = con.execute("SELECT count(DISTINCT platform) > 1 FROM tweets").fetchall()[0][0]
+        wanted = ["platform", "id"] if several else ["id"]
+    elif not selection.text:
+        wanted = [name for name in columns if name not in ("text", "quoted_text")]
+    conditions = []
+    if selection.langs:
+        listed = ", ".join(duck.text(canonical(lang)) for lang in selection.langs)
+        conditions.append(f"coalesce(lang, lang_tag, 'und') IN ({listed})")
     if selection.where:
-        # Around the rest, so that a condition may name any column that is exported.
-        query = f"SELECT * FROM ({query}) WHERE ({selection.where}\n)"
-    return query, labelled
+        conditions.append(f"({selection.where}\n)")
+    selected = ", ".join(f"{sql} AS {duck.quote(name)}" for name, sql in columns.items())
+    return (
+        f"SELECT {', '.join(map(duck.quote, wanted))} FROM (SELECT {selected}, {place} AS {duck.quote(_PLACE)} "
+        f"FROM {source}){' WHERE ' + ' AND '.join(conditions) if conditions else ''} ORDER BY {duck.quote(_PLACE)}"
+    ), labelled
+
+
+def _kept(con: DuckDBPyConnection, columns: Iterable[str]) -> dict[str, str]:
+    """Columns of the files that were kept for their own sake (`--keep`), under their names where these are free."""
+    keys = con.execute("SELECT DISTINCT unnest(json_keys(extra)) AS key FROM tweets WHERE extra IS NOT NULL ORDER BY 1")
+    taken = {name.casefold() for name in columns}
+    found: dict[str, str] = {}
+    for (key,) in keys.fetchall():
+        name = str(key)
+        while name.casefold() in taken:
+            name = f"extra_{name}"
+        taken.add(name.casefold())
+        pointer = "/" + str(key).replace("~", "~0").replace("/", "~1")
+        found[name] = f"t.extra ->> {duck.text(pointer)}"
+    return found
 
 
 def _choose(con: DuckDBPyConnection, numbers: Numbers) -> None:

@@ -6,6 +6,7 @@ unique because every writer uses MERGE or an anti-join inside one transaction.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -128,6 +129,9 @@ CREATE TABLE drawn (
     coders VARCHAR[]                 -- who is to code it; null: anyone
 );
 """
+
+TWEETS = tuple(re.findall(r"(?m)^    (\w+) ", TABLES.split("CREATE TABLE tweets (")[1].split(");")[0]))
+"""The columns of `tweets`, in order."""
 
 MIGRATIONS: dict[int, str] = {
     1: "ALTER TABLE gold ADD COLUMN role VARCHAR; ALTER TABLE gold ADD COLUMN coded_from VARCHAR; "

@@ -127,7 +127,12 @@ class Task:
 
     def column(self, label: str) -> str:
         """The name of a label's probability column, such as `p_pro_immigration`; at most 32 characters."""
-        return f"p_{re.sub(r'[^0-9A-Za-z_]+', '_', label).strip('_').lower()}"[:32]
+        return column(label)
+
+
+def column(label: str) -> str:
+    """The name of a label's probability column."""
+    return f"p_{re.sub(r'[^0-9A-Za-z_]+', '_', label).strip('_').lower()}"[:32]
 
 
 def _digest(content: object) -> str:

@@ -9,32 +9,12 @@ from pathlib import Path as File
 from typing import Any
 
 from xlt.corpus.importing.paths import PAGE, Path, parse, parse_any
+from xlt.corpus.schema import TWEETS
 from xlt.errors import UsageError, XltError
 
 BUILTIN = File(__file__).parents[1] / "mappings"
-COLUMNS = (
-    "id",
-    "text",
-    "quoted_text",
-    "created_at",
-    "lang_tag",
-    "author",
-    "handle",
-    "conversation",
-    "reply_to",
-    "retweet_of",
-    "quote_of",
-    "country",
-    "place",
-    "profile",
-    "latitude",
-    "longitude",
-    "likes",
-    "reposts",
-    "replies",
-    "quotes",
-    "url",
-)
+_MADE = ("platform", "text_key", "lang", "lang_confidence", "place_source", "extra", "source")
+COLUMNS = (*(name for name in TWEETS if name not in _MADE), "handle", "profile")
 """Columns that a mapping can fill. `profile` is the place that the author's profile names; `handle` is kept only with
 --keep-handles."""
 _FORMS = ("plain", "escaped", "html")

@@ -6,33 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xlt.corpus.importing.staging import STAGED
+from xlt.corpus.schema import TWEETS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-COLUMNS = (
-    "text",
-    "text_key",
-    "quoted_text",
-    "created_at",
-    "lang_tag",
-    "author",
-    "conversation",
-    "reply_to",
-    "retweet_of",
-    "quote_of",
-    "country",
-    "place",
-    "place_source",
-    "latitude",
-    "longitude",
-    "likes",
-    "reposts",
-    "replies",
-    "quotes",
-    "url",
-    "extra",
-)
+COLUMNS = tuple(name for name in TWEETS if name not in ("id", "platform", "lang", "lang_confidence", "source"))
+"""What a file can give beside the id; the language is detected later."""
 
 
 @dataclass(frozen=True)
