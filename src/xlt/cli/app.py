@@ -22,6 +22,7 @@ from xlt.cli import (
     forget,
     imports,
     models,
+    package,
     prevalence,
     quantise,
     query,
@@ -78,6 +79,7 @@ app.add_typer(tasks.app, name="tasks")
 app.add_typer(transfer.app, name="transfer")
 app.command("exposure")(exposure.exposure)
 app.command("report")(report.report)
+app.command("package")(package.package)
 app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 app.command("tui")(tui.tui)
