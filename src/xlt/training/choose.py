@@ -59,7 +59,7 @@ def choose(material: Material, wish: Wish, labels: Sequence[str]) -> Choice:
             pools[examples[here].lang].append(examples[here])
         elif found[here] == "dev":
             dev.append(examples[here])
-    limits = _limits(pools, langs, wish, labels)
+    limits = _limits(pools, langs, wish)
     train = [each for lang in langs for each in _in_order(pools[lang], wish, labels)[: limits[lang]]]
     left = [*material.left, *_left(examples, once, found, pools, train, langs)]
     choice = Choice(
@@ -113,9 +113,7 @@ def _once(examples: Sequence[Example]) -> tuple[list[int], list[str]]:
     return kept, [said]
 
 
-def _limits(
-    pools: dict[str, list[Example]], langs: Sequence[str], wish: Wish, labels: Sequence[str]
-) -> dict[str, int | None]:
+def _limits(pools: dict[str, list[Example]], langs: Sequence[str], wish: Wish) -> dict[str, int | None]:
     """How many examples of each language are trained on at most; None: all."""
     smallest = min((len(pools[lang]) for lang in langs if lang not in wish.shots), default=0)
     limits: dict[str, int | None] = {}
@@ -140,7 +138,7 @@ def _in_order(pool: Iterable[Example], wish: Wish, labels: Sequence[str]) -> lis
     """A language's examples in an order whose every beginning is stratified by label.
 
     Without balance the n-th example of a label stands where a share of (n - 1/2) / all of the order is done, so that
-    every beginning has the labels' shares to within one; balanced, the labels take turns.
+    every beginning has about the labels' shares; balanced, the labels take turns.
     """
     by_label: defaultdict[str, list[Example]] = defaultdict(list)
     for example in sorted(pool, key=lambda each: draw(wish.seed, "train", each)):
