@@ -26,7 +26,7 @@ from xlt.training.signatures import FILE as SIGNATURES
 from xlt.training.signatures import overlaps
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    from xlt.corpus.leash import Connection
 
 MOST_KNOWN = 0.05
 """Share of gold texts that the model may have been tuned on; they are left out, and beyond it nothing is estimated."""
@@ -69,7 +69,7 @@ class Estimates:
 
 
 def from_files(
-    con: DuckDBPyConnection,
+    con: Connection,
     source: Labelled,
     question: Question,
     columns: GoldColumns,
@@ -96,7 +96,7 @@ def from_files(
 
 
 def of_corpus(
-    con: DuckDBPyConnection,
+    con: Connection,
     run: Run,
     question: Question,
     task: Task,
@@ -162,7 +162,7 @@ def estimate(answer: Answer, rows: Sequence[GoldRow], task: Task, notes: Sequenc
     return Estimates(answer, tuple(found) if answer.rows else (), total, tuple(said))
 
 
-def estimate_draw(con: DuckDBPyConnection, task: Task, wanted: str | None) -> Draw:
+def estimate_draw(con: Connection, task: Task, wanted: str | None) -> Draw:
     """The draw of this id or the newest one for estimates. Raises UsageError when it is for anything else."""
     fit = [each for each in draws(con, task.name) if each.purpose == "estimate"]
     if wanted is not None:
@@ -181,7 +181,7 @@ def estimate_draw(con: DuckDBPyConnection, task: Task, wanted: str | None) -> Dr
     return fit[-1]
 
 
-def _unknown_to(con: DuckDBPyConnection, run: Run, rows: list[GoldRow]) -> tuple[list[GoldRow], int]:
+def _unknown_to(con: Connection, run: Run, rows: list[GoldRow]) -> tuple[list[GoldRow], int]:
     """The rows whose text the run's model was not tuned on, and how many others there are."""
     model: Any = run_record(con, run.id).get("model", {})
     files = model.get("files", {}) if isinstance(model, dict) else {}

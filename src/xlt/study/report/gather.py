@@ -27,7 +27,7 @@ from xlt.tasks.load import task_of
 from xlt.tasks.spec import Task
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    from xlt.corpus.leash import Connection
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _about_corpus(report: Report, wanted: Wanted) -> None:
         report.sections.append(score)
 
 
-def _data(con: DuckDBPyConnection, task: Task | None) -> Section:
+def _data(con: Connection, task: Task | None) -> Section:
     found = facts.languages(con, task.name if task else "")
     table = Table(("language", "posts", "texts", "reposts", "authors", "first", "last", "hand-labelled texts"))
     for each in found:
@@ -107,7 +107,7 @@ def _data(con: DuckDBPyConnection, task: Task | None) -> Section:
     return section
 
 
-def _models(con: DuckDBPyConnection) -> Section:
+def _models(con: Connection) -> Section:
     table = Table(("run", "model", "task", "tuned on", "texts", "precision", "backend", "model hash"))
     for run in find_runs_all(con):
         record: dict[str, Any] = run_record(con, run.id)
@@ -123,14 +123,14 @@ def _models(con: DuckDBPyConnection) -> Section:
     return section
 
 
-def find_runs_all(con: DuckDBPyConnection) -> tuple[Run, ...]:
+def find_runs_all(con: Connection) -> tuple[Run, ...]:
     """Every run, the newest first."""
     from xlt.corpus.labelled import known_runs
 
     return known_runs(con)
 
 
-def _corrected(con: DuckDBPyConnection, run: Run, task: Task) -> tuple[prevalence.Estimates | None, str]:
+def _corrected(con: Connection, run: Run, task: Task) -> tuple[prevalence.Estimates | None, str]:
     """Corrected shares where there are hand labels for them; else why there are none."""
     try:
         return prevalence.of_corpus(con, run, Question(), task), ""
