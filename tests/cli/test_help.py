@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -56,6 +57,8 @@ def test_every_command_has_help_an_example_and_documented_options(path: tuple[st
     for parameter in command.params:  # type: ignore[attr-defined]
         if parameter.name != "help":
             assert parameter.help, f"{path}: {parameter.name} has no help"
+            # Typer takes small letters in square brackets for markup, and swallows them.
+            assert not re.search(r"\[[a-z/]", parameter.help), f"{path}: {parameter.name}: {parameter.help}"
 
 
 def test_version_and_unknown_things(xlt: Xlt) -> None:

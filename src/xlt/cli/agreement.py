@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def agreement(
     draw: Annotated[str | None, typer.Option(help="Only labels of this draw (xlt sample list).")] = None,
-    run: Annotated[str | None, typer.Option(help="The run that is set beside the people. [newest]")] = None,
+    run: Annotated[str | None, typer.Option(help="The run that is set beside the people. Default: the newest.")] = None,
     task: Annotated[str, typer.Option(help="The task that was coded.")] = "immigration",
     format: Annotated[str, typer.Option(help="table or json.")] = "table",
     workspace: Annotated[Path, typer.Option(help="The folder that holds corpus.duckdb.")] = Path(),

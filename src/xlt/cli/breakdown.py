@@ -26,7 +26,8 @@ def breakdown(
         str, typer.Option(help="lang, day, week, month, year, or any column; several crossed: lang,month.")
     ] = "lang",
     run: Annotated[
-        list[str] | None, typer.Option(help="A run of the corpus (xlt runs list); several are compared. [newest]")
+        list[str] | None,
+        typer.Option(help="A run of the corpus (xlt runs list); several are compared. Default: the newest."),
     ] = None,
     unit: Annotated[str, typer.Option(help="posts, texts (each distinct text once) or authors (each once).")] = "posts",
     langs: Annotated[str | None, typer.Option(help="Only these languages, such as en,de.")] = None,
@@ -53,9 +54,10 @@ def breakdown(
         bool,
         typer.Option("--corrected", help="Shares corrected by the gold of a draw, with intervals (xlt prevalence)."),
     ] = False,
-    draw: Annotated[str | None, typer.Option(help="Of --corrected: a draw for estimates. [newest]")] = None,
+    draw: Annotated[str | None, typer.Option(help="Of --corrected: a draw for estimates. Default: the newest.")] = None,
     task: Annotated[
-        str | None, typer.Option(help="The task of the labels, by name or .toml file. [the run's, or immigration]")
+        str | None,
+        typer.Option(help="The task of the labels, by name or .toml file. Default: the run's, or immigration."),
     ] = None,
     label_column: Annotated[str | None, typer.Option(help="Of a file: the column with the labels.")] = None,
     text_column: Annotated[str | None, typer.Option(help="Of a file: the column with the text.")] = None,
@@ -64,7 +66,7 @@ def breakdown(
     date_column: Annotated[str | None, typer.Option(help="Of a file: the column with the date.")] = None,
     encoding: Annotated[str, typer.Option(help="Encoding of CSV files, such as latin-1.")] = "utf-8",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A .csv, .json or .parquet file.")] = None,
-    format: Annotated[str | None, typer.Option(help="table, csv, json or parquet. [table]")] = None,
+    format: Annotated[str | None, typer.Option(help="table, csv, json or parquet. Default: table.")] = None,
     workspace: Annotated[Path, typer.Option(help="The folder that holds corpus.duckdb.")] = Path(),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No footnotes on stderr.")] = False,
 ) -> None:

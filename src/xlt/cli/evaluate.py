@@ -28,7 +28,9 @@ def evaluate(
         list[str] | None, typer.Option(help="Of --predictions: a column with predictions; give several to compare.")
     ] = None,
     corpus: Annotated[bool, typer.Option("--corpus", help="The corpus's gold against its runs.")] = False,
-    run: Annotated[list[str] | None, typer.Option(help="Of the corpus: a run (xlt runs list). [newest]")] = None,
+    run: Annotated[
+        list[str] | None, typer.Option(help="Of the corpus: a run (xlt runs list). Default: the newest.")
+    ] = None,
     seen: Annotated[
         list[str] | None, typer.Option(help="Languages that a column's model was tuned on: en,es or COLUMN=en,es.")
     ] = None,
@@ -36,9 +38,10 @@ def evaluate(
         str | None, typer.Option(help=f"Which tables, such as scores,errors, or all: {', '.join(TABLES)}.")
     ] = None,
     task: Annotated[
-        str | None, typer.Option(help="The task of the labels, by name or .toml file. [the model's, or immigration]")
+        str | None,
+        typer.Option(help="The task of the labels, by name or .toml file. Default: the model's, or immigration."),
     ] = None,
-    label_column: Annotated[str | None, typer.Option(help="The column with gold labels. [label, gold]")] = None,
+    label_column: Annotated[str | None, typer.Option(help="The column with gold labels. Default: label, gold.")] = None,
     text_column: Annotated[str | None, typer.Option(help="The column with the text.")] = None,
     lang_column: Annotated[str | None, typer.Option(help="The column with the language.")] = None,
     encoding: Annotated[str, typer.Option(help="Encoding of CSV files, such as latin-1.")] = "utf-8",
@@ -54,7 +57,7 @@ def evaluate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, metal …")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16, fp16 or nf4.")] = "auto",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A .csv, .json or .parquet file.")] = None,
-    format: Annotated[str | None, typer.Option(help="table, csv, json or parquet. [table]")] = None,
+    format: Annotated[str | None, typer.Option(help="table, csv, json or parquet. Default: table.")] = None,
     workspace: Annotated[Path, typer.Option(help="The folder that holds corpus.duckdb, runs/ and models/.")] = Path(),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No narration on stderr.")] = False,
 ) -> None:

@@ -27,7 +27,7 @@ def export(
     purpose: Annotated[
         str | None, typer.Option("--for", help="dsl: gold or nothing, predictions and chances, for R's package dsl.")
     ] = None,
-    draw: Annotated[str | None, typer.Option(help="Of --for dsl: a draw for estimates. [newest]")] = None,
+    draw: Annotated[str | None, typer.Option(help="Of --for dsl: a draw for estimates. Default: the newest.")] = None,
     langs: Annotated[str | None, typer.Option(help="Only these languages, such as en,de.")] = None,
     where: Annotated[str | None, typer.Option(help="Only rows for which this SQL condition holds.")] = None,
     kind: Annotated[str, typer.Option("--format", help="For stdout: csv, tsv or jsonl.")] = "csv",

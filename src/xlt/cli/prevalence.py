@@ -25,8 +25,8 @@ def prevalence(
         typer.Argument(help="The word corpus (the default), a .duckdb file, or labelled files with gold in some rows."),
     ] = None,
     by: Annotated[str, typer.Option(help="lang, month, year or any column; several crossed; none for all.")] = "lang",
-    run: Annotated[str | None, typer.Option(help="Of the corpus: a run (xlt runs list). [newest]")] = None,
-    draw: Annotated[str | None, typer.Option(help="Of the corpus: a draw for estimates. [newest]")] = None,
+    run: Annotated[str | None, typer.Option(help="Of the corpus: a run (xlt runs list). Default: the newest.")] = None,
+    draw: Annotated[str | None, typer.Option(help="Of the corpus: a draw for estimates. Default: the newest.")] = None,
     langs: Annotated[str | None, typer.Option(help="Only these languages, such as en,de.")] = None,
     where: Annotated[str | None, typer.Option(help="Only posts for which this SQL condition holds.")] = None,
     tz: Annotated[str, typer.Option(help="The time zone of days, weeks and months, such as Europe/Berlin.")] = "UTC",
@@ -34,11 +34,14 @@ def prevalence(
         bool, typer.Option("--random-sample", help="State that gold is a plain random sample of every cell.")
     ] = False,
     task: Annotated[
-        str | None, typer.Option(help="The task of the labels, by name or .toml file. [the run's, or immigration]")
+        str | None,
+        typer.Option(help="The task of the labels, by name or .toml file. Default: the run's, or immigration."),
     ] = None,
-    pred_column: Annotated[str | None, typer.Option(help="Of a file: the column with predictions. [predicted]")] = None,
+    pred_column: Annotated[
+        str | None, typer.Option(help="Of a file: the column with predictions. Default: predicted.")
+    ] = None,
     gold_column: Annotated[
-        str | None, typer.Option(help="Of a file: the column with gold, empty where nobody coded. [gold]")
+        str | None, typer.Option(help="Of a file: the column with gold, empty where nobody coded. Default: gold.")
     ] = None,
     probability_column: Annotated[
         str | None, typer.Option(help="Of a file: the column with the chance that a gold row had of being drawn.")
@@ -50,7 +53,7 @@ def prevalence(
     date_column: Annotated[str | None, typer.Option(help="Of a file: the column with the date.")] = None,
     encoding: Annotated[str, typer.Option(help="Encoding of CSV files, such as latin-1.")] = "utf-8",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A .csv, .json or .parquet file.")] = None,
-    format: Annotated[str | None, typer.Option(help="table, csv, json or parquet. [table]")] = None,
+    format: Annotated[str | None, typer.Option(help="table, csv, json or parquet. Default: table.")] = None,
     workspace: Annotated[Path, typer.Option(help="The folder that holds corpus.duckdb.")] = Path(),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No footnotes on stderr.")] = False,
 ) -> None:

@@ -22,7 +22,7 @@ def query(
         str | None, typer.Argument(metavar="[NAME|SQL]", help="A query's name, or SQL in quotes; nothing lists names.")
     ] = None,
     run: Annotated[
-        str | None, typer.Option(help="The run that `labelled` and $run mean (xlt runs list). [newest]")
+        str | None, typer.Option(help="The run that `labelled` and $run mean (xlt runs list). Default: the newest.")
     ] = None,
     param: Annotated[list[str] | None, typer.Option(help="A parameter of the query, as name=value.")] = None,
     rows: Annotated[
@@ -31,9 +31,9 @@ def query(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A .csv, .json, .jsonl or .parquet file.")
     ] = None,
-    format: Annotated[str | None, typer.Option(help="table, csv, json or parquet. [table]")] = None,
+    format: Annotated[str | None, typer.Option(help="table, csv, json or parquet. Default: table.")] = None,
     show: Annotated[bool, typer.Option("--show", help="Print the query's SQL and run nothing.")] = False,
-    corpus: Annotated[Path | None, typer.Option(help="A .duckdb file. [the workspace's corpus.duckdb]")] = None,
+    corpus: Annotated[Path | None, typer.Option(help="A .duckdb file. Default: the workspace's corpus.duckdb.")] = None,
     workspace: Annotated[Path, typer.Option(help="The folder that holds corpus.duckdb and queries/.")] = Path(),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No narration on stderr.")] = False,
 ) -> None:

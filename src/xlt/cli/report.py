@@ -11,7 +11,7 @@ import typer
 
 def report(
     folder: Annotated[Path, typer.Option("--output", "-o", help="The folder to write into.")] = Path("report"),
-    run: Annotated[str | None, typer.Option(help="The run whose shares are told. [newest]")] = None,
+    run: Annotated[str | None, typer.Option(help="The run whose shares are told. Default: the newest.")] = None,
     study: Annotated[
         list[Path] | None, typer.Option(help="A study of transfer (its TOML file); several may be named.")
     ] = None,

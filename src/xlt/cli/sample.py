@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Draw texts for hand coding; write them out and read the labels back.", no_args_is_help=True)
 
 WORKSPACE = Annotated[Path, typer.Option(help="The folder that holds corpus.duckdb.")]
-DRAW = Annotated[str | None, typer.Argument(help="A draw's id or the beginning of it. [the newest]")]
+DRAW = Annotated[str | None, typer.Argument(help="A draw's id or the beginning of it. Default: the newest.")]
 
 
 @app.command("draw")
@@ -39,7 +39,7 @@ def draw(
     max_confidence: Annotated[
         float | None, typer.Option(min=0, max=1, help="Only texts that the run is at most so sure of.")
     ] = None,
-    run: Annotated[str | None, typer.Option(help="The run whose confidence counts. [newest]")] = None,
+    run: Annotated[str | None, typer.Option(help="The run whose confidence counts. Default: the newest.")] = None,
     coders: Annotated[str | None, typer.Option(help="Who codes, such as ada,ben; texts are shared out evenly.")] = None,
     overlap: Annotated[float, typer.Option(min=0, max=1, help="Share of texts that two people code.")] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,

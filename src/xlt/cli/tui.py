@@ -14,8 +14,12 @@ from xlt.errors import UsageError
 def tui(
     corpus: Annotated[Path | None, typer.Argument(help="A corpus (.duckdb), if it is not the workspace's.")] = None,
     workspace: Annotated[
-        Path | None, typer.Option(help="The folder that holds corpus.duckdb. [the corpus's, or the current one]")
+        Path | None,
+        typer.Option(help="The folder that holds corpus.duckdb. Default: the corpus's, or the current one."),
     ] = None,
+    keys: Annotated[
+        bool, typer.Option("--keys", help="List every action with its keys and its name in xlt.toml, and leave.")
+    ] = False,
 ) -> None:
     """Look at stance by language, read the posts behind a bar, query, classify: in the terminal.
 
@@ -23,6 +27,9 @@ def tui(
 
     Example: xlt tui --workspace xlt-demo
     """
+    if keys:
+        _list_keys()
+        return
     folder = workspace or (corpus.parent if corpus else Path())
     if not folder.is_dir():
         raise UsageError(f"There is no folder {folder} to work in; make it first, or name another with --workspace.")
@@ -38,3 +45,17 @@ def tui(
         XltApp(folder, corpus).run()
     finally:
         settle()
+
+
+def _list_keys() -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from xlt.tui.actions import ACTIONS
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("action", "keys", "what it does"):
+        table.add_column(column)
+    for action in ACTIONS:
+        table.add_row(action.id, action.keys.replace(",", " "), action.about)
+    Console(highlight=False, markup=False).print(table)
