@@ -181,7 +181,8 @@ class _Reader:
                 langs = ("all", *(f"-{lang}" for lang in without))
             else:
                 langs = tuple(sorted({canonical(part.strip()) for part in name.split("+")}))
-            if any(lang != "all" and name_of(lang.removeprefix("-")) in (lang, "undetermined") for lang in langs):
+            codes = [lang.removeprefix("-") for lang in langs if lang != "all"]
+            if any(name_of(code) in (code, "undetermined") for code in codes):
                 raise self.bad("sets", f"{name!r} is no set of languages; write en, en+es, all or all-ko")
             found[name] = langs
         return found
