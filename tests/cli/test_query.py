@@ -144,3 +144,9 @@ def test_a_wide_table_loses_no_column(xlt: Xlt, corpus: Path, monkeypatch: pytes
     assert max(len(line) for line in long.out.splitlines()) <= 60
     assert long.out.splitlines()[1].split()[-1] == "2"
     assert "…" in long.out
+
+
+def test_a_table_shows_numbers_as_people_read_them(xlt: Xlt, corpus: Path) -> None:
+    sql = "SELECT 0.4075239::FLOAT AS a, 1234567.25 AS b, 12345 AS c, [0.1::FLOAT, NULL] AS d, 1e-9 AS e, 97.2 AS f"
+    ran = xlt("query", sql, "-q", "--workspace", str(corpus.parent))
+    assert ran.out.split()[6:] == ["0.407524", "1,234,567.25", "12,345", "[0.1,", "–]", "1e-09", "97.2"]

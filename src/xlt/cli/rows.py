@@ -99,8 +99,13 @@ def _write_csv(file: TextIO, columns: Sequence[str], rows: Sequence[Sequence[Any
 def _shown(value: Any) -> str:
     if value is None:
         return "–"
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
         return f"{value:,}"
+    if isinstance(value, float):
+        # Six digits tell all that a probability of 32 bits knows.
+        return f"{value:.6g}" if abs(value) < 1e6 else f"{value:,.1f}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
     return " ".join(str(value).split())
 
 
