@@ -11,7 +11,7 @@ from textual.app import App, SystemCommand
 from textual.screen import ModalScreen, Screen
 
 from xlt.corpus.overview import Overview
-from xlt.errors import UsageError, XltError
+from xlt.errors import Exit, UsageError, XltError
 from xlt.tui import settings
 from xlt.tui.actions import BY_ID, bindings
 from xlt.tui.choice import Choice
@@ -22,6 +22,9 @@ from xlt.tui.themes import DARK, THEMES, default_theme
 
 if TYPE_CHECKING:
     from xlt.engine.process import Started
+
+_HEAR = 0.5
+"""Seconds between two looks at processes that were begun here."""
 
 
 class XltApp(App[None]):
@@ -90,6 +93,7 @@ class XltApp(App[None]):
         known = {tab.mode: tab for tab in TABS}
         mode = wanted if wanted in known else TABS[0].mode
         self.switch_mode(mode if self.corpus.exists() else WELCOME.mode)
+        self.set_interval(_HEAR, self._hear)
         # After the first paint: DuckDB's import alone would be seen.
         self.call_after_refresh(self.connect)
 
@@ -167,6 +171,22 @@ class XltApp(App[None]):
         except OSError:
             return f"A defect of xlt: {error!r}."
         return f"A defect of xlt: {type(error).__name__}: {error} (the details are in {path})."
+
+    def _hear(self) -> None:
+        """Say how a process ended that was begun here, on whichever screen the user is by then."""
+        for each in [each for each in self.started if each.code is not None]:
+            self.started.remove(each)
+            self.connect()
+            screen = self._own_screen()
+            if screen is None or not screen.is_mounted:
+                continue
+            verb = each.arguments[0]
+            if each.code in (Exit.DONE, Exit.REJECTED_ROWS):
+                screen.tell(each.said() or f"xlt {verb} is done.")
+            elif each.code == Exit.INTERRUPTED or (each.code or 0) < 0:
+                screen.tell(f"xlt {verb} was stopped; what it has done is kept.")
+            else:
+                screen.fail(XltError(each.said() or f"xlt {verb} ended with {each.code}."))
 
     # Actions
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -27,17 +28,19 @@ class HelpScreen(Box[None]):
         with VerticalScroll(classes="box"):
             yield Static(self._lines())
 
-    def _lines(self) -> Text:
-        lines = Text()
+    def _lines(self) -> Table:
+        lines = Table.grid(padding=(0, 2))
+        lines.add_column(style="bold", no_wrap=True)
+        lines.add_column()
         scope = None
         for name, keys, _, _ in self._here:
             known = BY_ID[name]
             if known.scope != scope:
+                if scope is not None:
+                    lines.add_row()
                 scope = known.scope
-                lines.append(("\n" if lines else "") + _SCOPES.get(scope, scope.capitalize()) + "\n", "bold")
-            lines.append(f"  {keys:<18}", "bold")
-            lines.append(f"{known.about}")
-            lines.append(f"  {name}\n", "dim")
-        lines.append("\nThe names at the right remap keys: ", "dim")
-        lines.append('[tui.keys] "posts.search" = "ctrl+f" in the workspace\'s xlt.toml.', "dim")
+                lines.add_row(Text(_SCOPES.get(scope, scope.capitalize())))
+            lines.add_row(Text(keys), Text(known.about))
+        lines.add_row()
+        lines.add_row(Text("other keys"), Text("xlt.toml remaps them; xlt tui --keys lists their names.", "dim"))
         return lines

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 class Files(DirectoryTree):
     """Folders, and the files that xlt reads."""
 
+    # Textual's are pictures, which terminals draw one or two cells wide as they like.
+    ICON_NODE, ICON_NODE_EXPANDED, ICON_FILE = "▸ ", "▾ ", "  "
+
     def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
         """Leave out what can't be imported."""
         from xlt.corpus.importing.files import is_readable
@@ -45,8 +48,10 @@ class ImportScreen(Box[None]):
         with Vertical(classes="box", id="import"):
             yield Static(Content("Import a file: Parquet, CSV, TSV, JSONL, exports of X and other platforms"))
             yield Files(Path.cwd(), id="files")
-            yield Input(placeholder="path of a file, a folder or a pattern", id="path")
-            yield Input(placeholder="options, if it needs any: --text-column body --labels label", id="options")
+            yield Input(placeholder="path of a file, a folder or a pattern", id="path", compact=True)
+            yield Input(
+                placeholder="options, if it needs any: --text-column body --labels label", id="options", compact=True
+            )
             yield Static("", id="said")
             with Horizontal():
                 yield Button("Import", id="go", compact=True)
@@ -82,7 +87,6 @@ class ImportScreen(Box[None]):
         self.query_one("#go", Button).disabled = False
         self._show("\n".join(ended.lines))
         self.query_one("#close", Button).focus()
-        cast("XltApp", self.app).connect()
 
     @on(Button.Pressed, "#close")
     def _close(self) -> None:
@@ -90,6 +94,8 @@ class ImportScreen(Box[None]):
 
     def on_unmount(self) -> None:
         self.jobs.cancel_all()
+        # Not before: the welcome, and this report over it, would give way to the posts.
+        self.app.call_later(cast("XltApp", self.app).connect)
 
     def _say(self, sentence: str, part: float | None) -> None:
         if sentence:

@@ -58,6 +58,9 @@ class XltScreen(Screen[None]):
 
     def refresh_corpus(self) -> None:
         """Load what the corpus holds now, unless it is on the screen already."""
+        if not self.is_mounted:
+            # It has only just been made, and asks when it is shown.
+            return
         self.query_one(TopBar).say(self.xlt.about)
         if self.xlt.overview is not None and self._shown != self.xlt.version:
             self._shown = self.xlt.version

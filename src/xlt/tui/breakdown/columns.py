@@ -14,8 +14,10 @@ from xlt.tui.breakdown.board import BY, Board, Pair
 from xlt.tui.scheme import Scheme, bar, spark
 from xlt.tui.widgets.rows import GAP, Cell, Column, Rows
 
-TREND, SHARE = 12, 7
+TREND, WIDE_TREND, SHARE = 12, 24, 7
 LEAST_BAR, LEAST_NAME, MOST_NAME = 12, 8, 24
+WIDE = 150
+"""Columns from which the curves are longer."""
 MARKED = 5.0
 """Percentage points from which a difference between two runs stands out."""
 
@@ -80,7 +82,9 @@ class BoardRows:
             return bar(row, scheme, self._rows.width_of("bar"), self._dark, chosen)
         if column == "trend":
             values = self.trend.counts.get(pair.key, ()) if self.trend else ()
-            return "" if is_second or pair is self.pairs[-1] else Text(spark(values, TREND), "dim")
+            return (
+                "" if is_second or pair is self.pairs[-1] else Text(spark(values, self._rows.width_of("trend")), "dim")
+            )
         return _share(row, pair.first if is_second else None, scheme.group, column)
 
 
@@ -122,8 +126,9 @@ def _columns(board: Board, pairs: Sequence[Pair], trend: Trend | None, width: in
     numbers = [Column(each.name, each.short, share, "right") for each in scheme.classes]
     title = "stance among posts on topic" if scheme.lead else scheme.group
     space = width - sum(column.width + GAP for column in (*found, *numbers)) - 2
-    curve = Column("trend", f"on topic\nby {trend.period}" if trend else "", TREND)
-    with_trend = trend is not None and space - TREND - GAP >= LEAST_BAR
+    room = WIDE_TREND if width >= WIDE else TREND
+    curve = Column("trend", f"on topic\nby {trend.period}" if trend else "", room)
+    with_trend = trend is not None and space - room - GAP >= LEAST_BAR
     if space < LEAST_BAR:
         # Two runs on a narrow screen: the numbers say more than the bars.
         numbers = numbers if two else []

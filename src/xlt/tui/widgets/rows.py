@@ -300,6 +300,9 @@ def fitted(cell: Cell, width: int, align: Literal["left", "right"] = "left") -> 
     text = Text(cell) if isinstance(cell, str) else cell.copy()
     text.no_wrap = True
     text.end = ""
+    if text.style:
+        # Rich leaves the style of a whole text out where there is no part with another.
+        text.stylize_before(text.style)
     text.truncate(width, overflow="ellipsis")
     missing = width - cell_len(text.plain)
     if missing > 0:
