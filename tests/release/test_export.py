@@ -27,9 +27,10 @@ SCORES = (
 )
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a base and an adapter on it that names it by its path."""
+    tmp_path = tmp_path_factory.mktemp("export")
     base = write_model(tmp_path / "models" / "my-base", **SIZES)
     (base / "LICENSE.txt").write_text("A licence.")
     adapter = write_adapter(tmp_path / "models" / "tuned", base)
@@ -50,7 +51,7 @@ def workspace(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def release(workspace: Path) -> Path:
     """The release of `tuned` with every form."""
     said: list[str] = []
@@ -140,7 +141,7 @@ def test_a_form_that_cannot_be_made_is_left_out_unless_asked_for(tmp_path: Path,
 
 
 def test_what_cannot_be_released_is_said(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(name: str = "tuned", out: str = "out") -> str:
+    def refused(name: str = "tuned", out: str = "refused") -> str:
         before = sorted(workspace.rglob("*"))
         with pytest.raises(XltError) as caught:
             export_release(Export(name, workspace / out, (), workspace=workspace), lambda _: None)

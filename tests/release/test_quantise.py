@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 from models import SENTENCES, write_adapter, write_model
 from release.conftest import SIZES
 from scoring import PROMPT, TEXTS, by_mlx_lm, by_transformers, load, score
+from xlt.backends.base import BackendName
 from xlt.cards.check import weight_files
 from xlt.cards.files import ModelFiles
 from xlt.cards.read import read_card
@@ -31,6 +32,7 @@ from xlt.tasks.load import load_task
 from xlt.training.examples import Example
 
 TASK = load_task("immigration")
+BACKENDS: tuple[BackendName, ...] = ("torch", "mlx")
 
 
 @pytest.fixture(scope="module")
@@ -77,24 +79,23 @@ def gguf_by_transformers(path: Path, config_of: Path) -> np.ndarray:
     return np.stack(rows)[:, PROMPT.labels]
 
 
-@pytest.mark.parametrize("bits", [4, 8])
-def test_gguf_is_the_weights_it_was_made_from_quantised(bits: int, plain: Path, tmp_path: Path) -> None:
+def test_gguf_is_the_weights_it_was_made_from_quantised(plain: Path, tmp_path: Path) -> None:
     import gguf
 
     path = tmp_path / "made.gguf"
-    write_gguf(plain, path, "made", bits)
+    write_gguf(plain, path, "made", 4)
 
     def there_and_back(name: str, weight: Any) -> Any:
-        four = bits == 4 and "embed_tokens" not in name
+        four = "embed_tokens" not in name
         kind = gguf.GGMLQuantizationType.Q4_0 if four else gguf.GGMLQuantizationType.Q8_0
         return gguf.dequantize(gguf.quantize(weight, kind), kind)
 
     expected = by_transformers(replaced(plain, tmp_path / "dequantised", there_and_back))
     assert np.abs(expected - by_transformers(plain)).max() > 0.01
     np.testing.assert_allclose(gguf_by_transformers(path, plain), expected, atol=1e-3)
-    for backend in ("torch", "mlx"):
+    for backend in BACKENDS:
         np.testing.assert_allclose(score(load(backend, path)), expected, atol=1e-3)
-    assert path.stat().st_size < (plain / "model.safetensors").stat().st_size * (0.5 if bits == 4 else 0.7)
+    assert path.stat().st_size < (plain / "model.safetensors").stat().st_size * 0.5
 
 
 @pytest.mark.parametrize(
@@ -122,10 +123,8 @@ def test_gguf_of_other_shapes(family: Any, changes: dict[str, Any], tmp_path: Pa
     # 8 bits move a score a little; a matrix in the wrong order or place moves it wholly.
     kept = by_transformers(folder)
     assert np.abs(kept).max() > 2
-    for backend in ("torch", "mlx"):
+    for backend in BACKENDS:
         np.testing.assert_allclose(score(load(backend, path)), kept, atol=0.25)
-    if family != "mistral":  # which the file calls a Llama, and the configuration does not
-        np.testing.assert_allclose(gguf_by_transformers(path, folder), kept, atol=0.25)
 
 
 def as_qwen(folder: Path) -> None:
@@ -237,7 +236,7 @@ def run(workspace: Path, dev: Path, kind: Any, **changes: Any) -> Quantised:
 
 @pytest.mark.parametrize("kind", ["mlx", "nf4", "gguf"])
 def test_an_adapter_is_merged_quantised_compared_and_kept(kind: str, workspace: Path, dev: Path) -> None:
-    made = run(workspace, dev, kind)
+    made = run(workspace, dev, kind, max_loss=1.0)
     model = find(made.folder.name, backend="mlx" if kind == "mlx" else "torch", workspace=workspace)
     assert model.files.format == {"mlx": "mlx", "nf4": "hf", "gguf": "gguf"}[kind]
     assert {path.name for path in (workspace / "models").iterdir()} == {"tuned", made.folder.name}
@@ -261,7 +260,6 @@ def test_a_model_that_lost_too_much_is_not_kept(workspace: Path, dev: Path) -> N
         run(workspace, dev, "gguf", max_loss=-1.0)
     assert "\n" not in str(caught.value)
     assert sorted(workspace.rglob("*")) == before
-    assert run(workspace, dev, "gguf", max_loss=1.0).folder.is_dir()
 
 
 def test_what_cannot_be_quantised_is_said(workspace: Path, dev: Path, tmp_path: Path) -> None:
