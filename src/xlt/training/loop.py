@@ -22,7 +22,7 @@ from xlt.training.evaluation import Evaluation, Held, best_of
 from xlt.training.folder import Folder, Standing
 from xlt.training.job import Tuning
 from xlt.training.listener import Deaf, Listener, Progress
-from xlt.training.track import Track, track
+from xlt.training.track import Nowhere, Track, check_track, track
 
 SAVE_SECONDS = 600.0
 """A checkpoint is written at least so often, and at every evaluation."""
@@ -48,6 +48,7 @@ def finetune(tuning: Tuning, listener: Listener) -> Tuned:
     """Do it. Raises XltError; Interrupted when the user stops it, with a checkpoint to go on from."""
     folder = Folder(tuning.workspace / "models" / tuning.name)
     folder.check(tuning)
+    check_track(tuning.track)
     backend = cast("TrainingBackend", backends.get(tuning.backend))
     course = tuning.recipe.course(tuning.seed)
     trainer = backend.trainer(tuning.base.files, course, device=tuning.device, threads=tuning.threads)
@@ -91,14 +92,15 @@ class _Loop:
         self.held = Held(tuning.choice, renderer, tuning.recipe.pass_tokens)
         self.schedule = Schedule(tuning.recipe, len(train), tuning.seed)
         self.standing = Standing()
-        self.track: Track | None = None
+        self.track: Track = Nowhere()
         trainer.prepare(Prompt(renderer.prefix, renderer.labels))
 
     def run(self) -> Tuned:
         """All steps that are left, then the model."""
         recipe, standing = self.tuning.recipe, self._begin()
         leads = self.trainer.leads
-        self.track = track(self.tuning, self.folder.training) if leads else None
+        if leads:
+            self.track = track(self.tuning, self.folder.training)
         begun, tokens, seconds, saved = standing.step, 0, 0.0, time.monotonic()
         with Brake(self.listener.say, heeds=leads) as brake:
             while standing.step < self.schedule.steps and not finish.impatient(standing.evaluations, recipe):
@@ -157,8 +159,7 @@ class _Loop:
             epoch = number // self.schedule.per_epoch + 1
             row = (standing.step, epoch, repr(step.loss), repr(rate), f"{step.norm:.6g}", step.tokens, f"{took:.4f}")
             self.folder.write_steps([row])
-        if self.track is not None:
-            self.track.tell(standing.step, {"train/loss": step.loss, "train/norm": step.norm, "train/lr": rate})
+        self.track.tell(standing.step, {"train/loss": step.loss, "train/norm": step.norm, "train/lr": rate})
         return step.tokens, took, step.loss
 
     def _evaluate(self, standing: Standing) -> None:
@@ -171,9 +172,8 @@ class _Loop:
             if found.step in finish.wanted(standing.evaluations, recipe):
                 self.folder.keep_adapter(found.step, self.trainer.adapter())
             self.folder.write_epochs(standing.evaluations)
-        if self.track is not None:
-            marks = {**found.groups, **found.languages}
-            self.track.tell(found.step, {f"dev/{name}/macro-F1": each.macro_f1 for name, each in marks.items()})
+        marks = {**found.groups, **found.languages}
+        self.track.tell(found.step, {f"dev/{name}/macro-F1": each.macro_f1 for name, each in marks.items()})
         self.listener.evaluated(found, recipe.epochs, best_of(standing.evaluations, recipe.best) is found)
 
     def _finish(self, standing: Standing) -> Tuned:
@@ -205,8 +205,7 @@ class _Loop:
             self.folder.tidy()
         else:
             card = Card(self.tuning.name, "", "")
-        if self.track is not None:
-            self.track.close()
+        self.track.close()
         return Tuned(self.folder.path, card, tuple(evaluations), kept, tuple(averaged), peak)
 
     def _not_finite(self, error: NotFiniteError, number: int, chosen: list[int], rate: float) -> XltError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import time
 from collections.abc import Mapping
@@ -73,14 +74,16 @@ class WeightsAndBiases:
         self._run.finish()
 
 
+def check_track(name: str | None) -> None:
+    """Raise UsageError when what figures are to be told to is not installed."""
+    if name is not None and importlib.util.find_spec(name) is None:
+        raise UsageError(f"--track {name} needs a library: pip install {name}, or leave it out.")
+
+
 def track(tuning: Tuning, folder: Path) -> Track:
-    """Where a training's figures go. Raises UsageError when what was asked for is not installed."""
-    try:
-        if tuning.track == "tensorboard":
-            return TensorBoard(folder / "tensorboard")
-        if tuning.track == "wandb":
-            return WeightsAndBiases(folder / "wandb", tuning)
-    except ImportError as error:
-        package = (error.name or str(tuning.track)).partition(".")[0]
-        raise UsageError(f"--track {tuning.track} needs a library: pip install {package}, or leave it out.") from None
+    """Where a training's figures go."""
+    if tuning.track == "tensorboard":
+        return TensorBoard(folder / "tensorboard")
+    if tuning.track == "wandb":
+        return WeightsAndBiases(folder / "wandb", tuning)
     return Nowhere()
