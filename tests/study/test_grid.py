@@ -152,6 +152,10 @@ def test_tables_and_pictures(folder: Path, xlt: Xlt) -> None:  # noqa: F811
     assert b"German" in first
     xlt("transfer", "plot", "study.toml")
     assert pictures[0].read_bytes() == first
+    explained = xlt("transfer", "explain", "study.toml", "--format", "json")
+    assert explained.code == 0, explained.err
+    assert json.loads(explained.out)[0]["effect"] == "seen"
+    assert "3 languages are too few" in explained.err
     plan = xlt("transfer", "plan", "study.toml", "--shard", "1/2")
     assert "ngrams" in plan.out
 

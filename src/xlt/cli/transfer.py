@@ -121,6 +121,36 @@ def table(
         _give(*_long(whole), chosen, output)
 
 
+@app.command("explain")
+def explain(study: STUDY, workspace: WORKSPACE = Path(), format: FORMAT = None, output: OUTPUT = None) -> None:
+    """What being right hangs on: odds ratios of seen languages, length, script, pre-training share.
+
+    A logistic model of every answer of the cells that learnt from labels, with a constant for each language and
+    standard errors clustered by text. Effects that differ between languages only need 30 languages or more.
+
+    Example: xlt transfer explain study.toml
+    """
+    from xlt.cli.rows import choose_format
+    from xlt.study.explain import explain as fit
+    from xlt.study.explain import explain_table
+
+    chosen = choose_format(format, output)
+    grid = _grid(study, workspace)
+    found = fit(grid, _finished(grid))
+    table = explain_table(found)
+    rows = table.rows
+    if chosen == "table" and output is None:
+        rows = [(*row[:-1], "< .001" if row[-1] < 0.001 else f"{row[-1]:.3f}".removeprefix("0")) for row in rows]
+    _give(table.columns, rows, chosen, output)
+    print(
+        f"\n{found.answers:,} answers to {found.texts:,} texts in {found.languages} languages; 95 % intervals, "
+        "clustered by text.",
+        file=sys.stderr,
+    )
+    for sentence in found.left_out:
+        print(sentence, file=sys.stderr)
+
+
 @app.command("plot")
 def plot(
     study: STUDY,

@@ -1,0 +1,52 @@
+"""What being right hangs on in a study: whether the language was seen, how long the text is, what the language is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from xlt.errors import UsageError
+from xlt.languages.scripts import LATIN, script_of
+from xlt.science.exposure import load_pretraining
+from xlt.science.rightness import Rightness, rightness
+from xlt.study.design import PROMPTED, Cell
+from xlt.study.evaluate import Table
+from xlt.study.grid import Grid, guesses
+
+
+def explain(grid: Grid, cells: Sequence[Cell]) -> Rightness:
+    """The model over the finished cells that learnt from labels. Raises UsageError, XltError."""
+    chosen = [cell for cell in cells if cell.strategy not in (*PROMPTED, "commonest", "translate-test")]
+    if not chosen:
+        raise UsageError(f"No cell of {grid.study.path} that learns from labels is done.")
+    test = grid.test
+    langs = np.array(test.langs)
+    table = load_pretraining()
+    # Halved and doubled lengths and shares, so that an odds ratio is that of twice as much.
+    length = np.log2([max(1, len(text)) for text in test.texts])
+    share = np.log2([table.shares.get(lang, table.floor) for lang in test.langs])
+    latin = np.array([float(script_of(text) in (LATIN, None)) for text in test.texts])
+    right, seen = [], []
+    for cell in chosen:
+        right.append(guesses(grid.store.probabilities(cell, grid.task.names)) == test.gold)
+        seen.append(np.isin(langs, grid.store.record(cell).get("seen", [])).astype(float))
+    times = len(chosen)
+    return rightness(
+        np.concatenate(right).astype(np.int64),
+        np.tile(np.arange(len(langs)), times),
+        list(langs) * times,
+        {
+            "seen": np.concatenate(seen),
+            "twice the length": np.tile(length, times),
+            "Latin script": np.tile(latin, times),
+        },
+        {"twice the pre-training share": np.tile(share, times)},
+    )
+
+
+def explain_table(found: Rightness) -> Table:
+    """Odds ratios with intervals."""
+    table = Table(("effect", "odds_ratio", "low", "high", "p"))
+    table.rows += [(each.name, each.odds_ratio, each.low, each.high, each.p) for each in found.effects]
+    return table
