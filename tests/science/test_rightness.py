@@ -60,7 +60,7 @@ def test_what_does_not_differ_within_a_language_is_left_out() -> None:
 def test_clustering_widens_the_interval() -> None:
     data = made(12, 60, seed=4)
     once = rightness(**data)
-    copied = {
+    copied: dict[str, Any] = {
         "right": np.tile(data["right"], 4),
         "text": np.tile(data["text"], 4),
         "language": list(data["language"]) * 4,
