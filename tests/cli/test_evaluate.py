@@ -12,6 +12,7 @@ from filled import ANTI, NEUTRAL, PRO, UNRELATED
 from models import write_model
 from xlt.cards.card import Card
 from xlt.cards.read import read_card, write_card
+from xlt.languages import canonical
 from xlt.training.signatures import keep_signatures
 
 LABELS = (PRO, ANTI, NEUTRAL, UNRELATED)
@@ -43,6 +44,27 @@ def test_predictions_side_by_side(xlt: Xlt, gold: Path) -> None:
     assert "tweet number" not in ran.out
     shown = xlt("evaluate", "--predictions", "gold.csv", "--pred-column", "a", "--show", "errors")
     assert "tweet number" in shown.out
+
+
+def test_the_published_table_comes_out(xlt: Xlt, shared_data: Path) -> None:
+    """48 cells of accuracy and weighted F1, as the paper's authors published them."""
+    folder = shared_data / "immigration"
+    models = ("en", "es", "en-es", "multi")
+    columns = [part for model in models for part in ("--pred-column", f"paper_{model.replace('-', '_')}")]
+    ran = xlt("evaluate", "--predictions", str(folder / "test.csv"), *columns, "--strict-labels", "--format", "csv")
+    assert ran.code == 0, ran.err
+    found = {
+        (row["model"], row["slice"]): (float(row["accuracy"]), float(row["weighted_f1"]), int(row["n"]))
+        for row in csv.DictReader(io.StringIO(ran.out))
+        if row["measure"] == "labels" and row["kind"] == "language"
+    }
+    with (folder / "published_metrics_test.csv").open(encoding="utf-8", newline="") as file:
+        published = list(csv.DictReader(file))
+    assert len(published) == len(found) == 48
+    for cell in published:
+        key = (f"paper_{cell['model'].replace('-', '_')}", canonical(cell["test_set"]))
+        wanted = (float(cell["accuracy"]), float(cell["f1_weighted"]), int(cell["n"]))
+        assert found[key] == pytest.approx(wanted, abs=1e-6)
 
 
 def test_formats(xlt: Xlt, gold: Path) -> None:

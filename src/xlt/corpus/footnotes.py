@@ -88,6 +88,6 @@ def _about_intervals(question: Question) -> str:
         )
     return (
         "No intervals: these are a classifier's shares of what is here, not proportions of a sample, and its errors "
-        "don't shrink with n. Only hand labels could correct them; --bootstrap 1000 tells how much they hang on "
-        "single authors."
+        "don't shrink with n. Hand labels of a random part correct them (xlt prevalence); --bootstrap 1000 tells how "
+        "much they hang on single authors."
     )
