@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from corpus.workspaces import TASK, make_run, query, score, stage_into
+from xlt.corpus import forget as forgetting
 from xlt.corpus import gate, runs
 from xlt.corpus.exports import Selection, export
 from xlt.corpus.forget import forget, read_ids
@@ -104,9 +105,10 @@ def test_ids_that_are_not_there_are_remembered(corpus: Path, tmp_path: Path) -> 
     assert bring(tmp_path, late).added == 1
 
 
-def test_a_run_that_is_being_worked_on_stops_it(corpus: Path) -> None:
+@pytest.mark.parametrize("lock", ["run.lock", "shard-1-of-3.lock"])
+def test_a_run_that_is_being_worked_on_stops_it(corpus: Path, lock: str) -> None:
     made = make_run(corpus)
-    with hold(made / "run.lock", "The run"), pytest.raises(XltError, match="is being written by another xlt"):
+    with hold(made / lock, "The run"), pytest.raises(XltError, match="is being written by another xlt"):
         forget(corpus.parent, corpus, ["1"])
     assert query(corpus, "SELECT count(*) FROM tweets") == [(5,)]
 
@@ -133,3 +135,39 @@ def test_an_erased_post_leaves_the_draws_too(corpus: Path) -> None:
         con.execute("INSERT INTO drawn SELECT 'd', text_key, id, 'en', 0.5, 1, NULL FROM tweets WHERE id IN ('1', '3')")
     forget(corpus.parent, corpus, ids=["1"])
     assert query(corpus, "SELECT tweet_id FROM drawn") == [("3",)]
+
+
+def test_a_run_that_waits_to_be_merged_does_not_bring_it_back(corpus: Path) -> None:
+    made = make_run(corpus)
+    each = stage_into(made, corpus)
+    assert each is not None
+    score(each)
+    forget(corpus.parent, corpus, ["1"], normalise_of=lambda task: TASK.normalise)
+    ((merged,), waiting) = runs.catch_up(corpus)
+    assert (merged.texts, waiting) == (2, None)
+    assert query(corpus, "SELECT count(*) FROM predictions WHERE text_key NOT IN (SELECT text_key FROM tweets)") == [
+        (0,)
+    ]
+
+
+@pytest.mark.parametrize("where", ["_erase", "rewrite"])
+def test_stopped_in_the_middle_the_same_command_finishes(
+    corpus: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_run(corpus)
+    each = stage_into(made, corpus)
+    assert each is not None
+    score(each)
+
+    def stop(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gate if where == "rewrite" else forgetting, where, stop)
+        with pytest.raises(KeyboardInterrupt):
+            forget(corpus.parent, corpus, ["1"], normalise_of=lambda task: TASK.normalise)
+    assert query(corpus, "SELECT count(*) FROM tweets") == [(3 if where == "rewrite" else 5,)]
+    forget(corpus.parent, corpus, ["1"], normalise_of=lambda task: TASK.normalise)
+    assert traces(corpus.parent) == [corpus.parent / "a.csv"]
+    assert query(corpus, "SELECT count(*) FROM tweets") == [(3,)]
+    assert query(corpus, "SELECT count(*) FROM meta WHERE key = 'traces'") == [(0,)]

@@ -32,12 +32,16 @@ def forget(
 
     Example: xlt forget 1212092628029698048 deleted-ids.txt
     """
+    from xlt.cli.corpora import merge_waiting
     from xlt.corpus.forget import forget as erase
     from xlt.corpus.forget import read_ids
     from xlt.corpus.store import corpus_path
 
     wanted = read_ids(ids or []) if ids or not author else []
-    found = erase(workspace, corpus or corpus_path(workspace), wanted, author or [], platform, _normalise_of)
+    path = corpus or corpus_path(workspace)
+    # So that what is told of predictions is all of them.
+    merge_waiting(path, quiet)
+    found = erase(workspace, path, wanted, author or [], platform, _normalise_of)
     if quiet:
         return
 

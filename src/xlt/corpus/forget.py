@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
+# In the table meta: rows were deleted whose bytes may still be in the file.
+_TRACES = "traces"
+
+
 @dataclass
 class Forgotten:
     """What was erased, and what may still hold it."""
@@ -81,11 +85,10 @@ def forget(
     result = Forgotten()
     with ExitStack() as locks:
         for folder in runs:
-            # A run that is being worked on would write the texts again.
-            locks.enter_context(hold(folder / "run.lock", f"The run {folder}"))
+            # A run that is being worked on, or a part of one, would write the texts again.
+            for lock in sorted({folder / "run.lock", *folder.glob("*.lock")}):
+                locks.enter_context(hold(lock, f"The run {folder}"))
         _forget(workspace, corpus, key, ids, authors, platform, normalise_of, runs, result)
-    for folder in runs:
-        (folder / "run.lock").unlink(missing_ok=True)
     return result
 
 
@@ -110,26 +113,45 @@ def _forget(
             texts = [row[0] for row in con.execute("SELECT DISTINCT text FROM lonely").fetchall()]
             names = [row[0] for row in con.execute("SELECT DISTINCT id FROM gone").fetchall()]
             files = [Path(row[0]) for row in con.execute("SELECT DISTINCT file FROM imports").fetchall()]
+            # The corpus last: killed before that, the same command finds the posts again and goes on.
+            _clean(corpus, runs, files, set(names) | set(ids), texts, normalise_of, result)
             _erase(con, ids, platform, result)
+            traces = con.execute("SELECT 1 FROM meta WHERE key = ?", [_TRACES]).fetchall()
+            if not traces and (result.tweets or result.quoted):
+                traces = con.execute("INSERT INTO meta VALUES (?, 'yes') RETURNING 1", [_TRACES]).fetchall()
             con.execute("COMMIT")
         except duckdb.Error as error:
             raise duck.failed("Nothing was erased", error, "run the same command again") from None
-    if result.tweets or result.quoted:
+    if traces:
         try:
             gate.rewrite(corpus, store.STORAGE)
+            with gate.opened(corpus, write=True) as con:
+                con.execute("DELETE FROM meta WHERE key = ?", [_TRACES])
         except XltError as error:
-            raise XltError(f"The posts are erased, but the file may hold traces of them: {error}") from None
-    for folder in runs:
-        result.run_files += clean_run(folder, texts, normalise_of)
-    places = [*files, *(corpus.parent / "runs").glob("*/rejects.jsonl")]
-    wanted = set(names) | set(ids)
-    for place in places:
-        rejects = place if place.name == "rejects.jsonl" else place.with_name(place.name + REJECTS)
-        result.run_files += clean_lines(rejects, wanted, texts)
-    for spool in (corpus.parent / "runs").glob("stdin-*.jsonl"):
-        result.run_files += clean_lines(spool, wanted, texts)
+            raise XltError(
+                f"The posts are erased, but until the same command has run again the file may hold traces: {error}"
+            ) from None
     outputs = [Path(each) for each in _outputs(corpus.parent / "runs")]
     result.may_hold = [path for path in dict.fromkeys([*files, *known_exports(workspace), *outputs]) if path.exists()]
+
+
+def _clean(
+    corpus: Path,
+    runs: Sequence[Path],
+    files: Sequence[Path],
+    ids: set[str],
+    texts: Sequence[str],
+    normalise_of: Callable[[str], Normalise | None],
+    result: Forgotten,
+) -> None:
+    """Take the posts out of run folders and of files of rejects."""
+    for folder in runs:
+        result.run_files += clean_run(folder, texts, normalise_of)
+    places = [path.with_name(path.name + REJECTS) for path in files]
+    places += [corpus.parent / (path.name + REJECTS) for path in files]
+    places += [*store.runs_folder(corpus).glob("*/rejects.jsonl"), *store.runs_folder(corpus).glob("stdin-*.jsonl")]
+    for place in dict.fromkeys(places):
+        result.run_files += clean_lines(place, ids, texts)
 
 
 def _choose(
