@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -153,8 +154,12 @@ def test_probabilities_beside_predictions_are_read(tmp_path: Path) -> None:
     table = confidence.calibration_table(found)
     whole = cells(table, slice="all")
     assert (whole["n"], whole["accuracy"], whole["confidence"]) == (2, 0.5, pytest.approx(0.65))
+    assert whole["ece"] is None, "two texts tell nothing"
+    many = replace(found, gold=np.tile(found.gold[:2], 25), langs=("und",) * 50, texts=None)
+    system = replace(found.systems[0], probabilities=np.tile(found.systems[0].probabilities[:2], (25, 1)))  # type: ignore[index]
+    many = replace(many, systems=(replace(system, predicted=Matched(np.zeros(50, np.int64), 0, {}, {})),))
     # Bands (.6, .7] and (.5, .6]: |.7 - 1| and |.6 - 0|.
-    assert whole["ece"] == pytest.approx((0.3 + 0.6) / 2)
+    assert cells(confidence.calibration_table(many), slice="all")["ece"] == pytest.approx((0.3 + 0.6) / 2)
     mixed = confidence.calibration_table(found, {("und", 0): 8.0})
     assert {row[2] for row in mixed.rows} == {"as given", "as given, corpus mix"}
     risk = confidence.risk_table(found, TASK)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from xlt.science.bootstrap import LEAST_ROWS
 from xlt.science.calibration import reliability, tempered
 from xlt.science.metrics import Floats, Ints
 from xlt.science.risk import risk_coverage
@@ -20,7 +21,7 @@ Cell = tuple[str, int]
 
 
 def calibration_table(rows: Rows, weights: Mapping[Cell, float] | None = None) -> Table:
-    """Expected calibration error by system and slice; tempered too, where the card holds a temperature.
+    """Expected calibration error (from 50 texts on) by system and slice; tempered too, if the card has a temperature.
 
     `weights` are how often the corpus has each language and predicted label: rows are reweighed to that mix.
     """
@@ -39,10 +40,12 @@ def calibration_table(rows: Rows, weights: Mapping[Cell, float] | None = None) -
     return table
 
 
-def _calibration(chances: Floats, gold: Ints, weights: Floats | None) -> tuple[float, ...]:
+def _calibration(chances: Floats, gold: Ints, weights: Floats | None) -> tuple[float | None, ...]:
     found = reliability(chances, gold, weights)
+    # Of few texts the error comes out large whatever the model: every band then holds a handful.
+    ece = found.ece if len(gold) >= LEAST_ROWS else None
     right = np.average(chances.argmax(axis=1) == gold, weights=weights)
-    return found.ece, found.brier, found.nll, float(right), float(np.average(chances.max(axis=1), weights=weights))
+    return ece, found.brier, found.nll, float(right), float(np.average(chances.max(axis=1), weights=weights))
 
 
 def reliability_table(rows: Rows) -> Table:
