@@ -112,15 +112,21 @@ class FilterScreen(Box[Filter | None]):
             self.query_one("#wrong", Static).update(Content(str(error)))
 
 
-def read(given: dict[str, str]) -> Filter:
-    """A filter from what was written into the fields. Raises ValueError with a sentence."""
+def codes_of(given: str) -> tuple[str, ...]:
+    """Languages that were written as codes or English names, with commas between. Raises ValueError."""
     codes = {title.casefold(): code for code, title in NAMES.items()}
     langs = []
-    for part in (each.strip() for each in given["langs"].split(",")):
+    for part in (each.strip() for each in given.split(",")):
         code = codes.get(part.casefold(), canonical(part))
         if part and part.casefold() not in codes and not (len(part) <= 3 and part.isascii() and part.isalpha()):
             raise ValueError(f"{part} is no language: write a code such as de, or an English name such as German.")
         langs += [code] if part else []
+    return tuple(langs)
+
+
+def read(given: dict[str, str]) -> Filter:
+    """A filter from what was written into the fields. Raises ValueError with a sentence."""
+    langs = codes_of(given["langs"])
     least, most = (_probability(given[field], title) for field, title, _ in _FIELDS[4:])
     if least is not None and most is not None and least > most:
         raise ValueError("The confidence goes from the lower to the higher number.")

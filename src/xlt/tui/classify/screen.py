@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from xlt.errors import Exit, UsageError, XltError
+from xlt.errors import XltError
 from xlt.tui.actions import bindings
 from xlt.tui.box import Box
-from xlt.tui.choice import Line
 from xlt.tui.classify import progress
 from xlt.tui.classify.plan import PlanScreen, extent_words
 from xlt.tui.classify.progress import RunRows, SoFar
+from xlt.tui.classify.setup import Setup, SetupBar
 from xlt.tui.jobs import Job
 from xlt.tui.screen import XltScreen
-from xlt.tui.widgets.bar import Chip
-from xlt.tui.widgets.picker import Item, Picker
 from xlt.tui.widgets.rows import Rows
 from xlt.tui.words import harmless
 
@@ -34,18 +31,6 @@ if TYPE_CHECKING:
 _LOOK = 0.5
 """Seconds between two looks at the run folders."""
 LISTED = 200
-
-
-@dataclass
-class Setup:
-    """What would be classified with what."""
-
-    model: str = "xlt-mini"
-    task: str = ""
-    """Empty: the one that the model was tuned for."""
-    langs: list[str] = field(default_factory=list)
-    where: str = ""
-    limit: int | None = None
 
 
 class LogScreen(Box[None]):
@@ -75,20 +60,15 @@ class ClassifyScreen(XltScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setup = Setup()
         self._extent: Extent | None = None
-        self._languages: list[tuple[str, int]] = []
         self._runs = RunRows(())
         self._follower: Follower | None = None
         self._state: RunState | None = None
-        self._told: set[int] = set()
         self._wanted: int | None = None
         """The process whose run is shown as soon as it has a folder."""
 
     def body(self) -> ComposeResult:
-        with Horizontal(classes="chips"):
-            for name in ("model", "task", "langs", "where", "limit"):
-                yield Chip(f"choose('{name}')", name, name)
+        yield SetupBar()
         yield Static(id="extent")
         yield Rows(id="runs")
         yield Static(id="headline")
@@ -97,12 +77,7 @@ class ClassifyScreen(XltScreen):
         yield Rows(id="so-far")
 
     def on_mount(self) -> None:
-        kept = {key: self.state[key] for key in vars(self.setup) if key in self.state}
-        try:
-            self.setup = Setup(**kept)
-        except TypeError:
-            self.setup = Setup()
-        self._say_setup()
+        self.query_one(SetupBar).show(Setup.remembered(self.state))
         self.query_one("#runs", Rows).focus()
         self.set_interval(_LOOK, self._tick)
         self.watch(self.app, "theme", lambda: self._draw(), init=False)
@@ -113,134 +88,39 @@ class ClassifyScreen(XltScreen):
 
     # What is chosen
 
-    def _say_setup(self) -> None:
-        setup = self.setup
-        asked = progress.asked_words({"langs": setup.langs})
-        said = {
-            "model": (setup.model, True),
-            "task": (setup.task or "its task", bool(setup.task)),
-            "langs": (asked if setup.langs else "all languages", bool(setup.langs)),
-            "where": (f"where {setup.where}" if setup.where else "no condition", bool(setup.where)),
-            "limit": (
-                f"the first {setup.limit:,}" if setup.limit is not None else "all posts",
-                setup.limit is not None,
-            ),
-        }
-        for chip in self.query(Chip):
-            words, active = said[chip.name or ""]
-            chip.say(words if len(words) < 40 else words[:39] + "…", active)
+    @on(SetupBar.Changed)
+    def _changed(self) -> None:
+        self.state.update(vars(self.query_one(SetupBar).setup))
+        self.clear()
+        self._measure()
+
+    def action_choose(self, what: str) -> None:
+        """Choose the model, the task, languages, a condition, a limit."""
+        self.query_one(SetupBar).choose(what)
 
     def _measure(self) -> None:
-        self.jobs.start("extent", self._count, self._counted)
+        setup = self.query_one(SetupBar).setup
+        self.jobs.start("extent", lambda job: self._count(job, setup), self._counted)
 
-    def _count(self, job: Job) -> tuple[Extent, list[tuple[str, int]]]:
+    def _count(self, job: Job, setup: Setup) -> tuple[Extent, list[tuple[str, int]]]:
         from xlt.corpus.extent import extent, languages
         from xlt.corpus.stage import Selection
 
-        setup = self.setup
         selection = Selection((), langs=tuple(setup.langs), where=setup.where or None, limit=setup.limit)
         with job.corpus(self.xlt.corpus) as con:
             return extent(con, selection), languages(con)
 
     def _counted(self, found: tuple[Extent, list[tuple[str, int]]]) -> None:
-        self._extent, self._languages = found
+        self._extent, self.query_one(SetupBar).languages = found
         self.query_one("#extent", Static).update(Content(extent_words(self._extent) + "     c plans it and starts"))
-
-    def _change(self, **changes: Any) -> None:
-        for name, value in changes.items():
-            setattr(self.setup, name, value)
-        self.state.update(vars(self.setup))
-        self.clear()
-        self._say_setup()
-        self._measure()
-
-    def action_choose(self, what: str) -> None:
-        """Choose the model, the task, languages, a condition, a limit."""
-        setup = self.setup
-        if what == "model":
-            self.jobs.start("models", self._models, self._choose_model, about="Looking for models")
-        elif what == "task":
-            from xlt.tasks.load import builtin_names
-
-            own = [str(path) for path in sorted(self.xlt.workspace.glob("*.toml")) if path.name != "xlt.toml"]
-            items = [Item("", "the model's own", "", "The task that the model was tuned for; immigration for a base.")]
-            items += [Item(name, name) for name in (*builtin_names(), *own)]
-            self.app.push_screen(Picker("Task", items, setup.task), self._chose_task)
-        elif what == "langs":
-            there = ", ".join(f"{code} ({posts:,})" for code, posts in self._languages[:8])
-            title = "Only these languages, such as en,de; none for all"
-            self.app.push_screen(Line(title, ",".join(setup.langs), there), self._chose_langs)
-        elif what == "where":
-            hint = "created_at >= '2024-01-01' AND country = 'DE'"
-            self.app.push_screen(
-                Line("Only posts for which this SQL condition holds", setup.where, hint), self._chose_where
-            )
-        else:
-            now = "" if setup.limit is None else str(setup.limit)
-            self.app.push_screen(Line("Only the first so many posts; none for all", now, "1000"), self._chose_limit)
-
-    def _models(self, job: Job) -> list[Item]:
-        from xlt.cards.listing import known
-
-        items = []
-        for each in known(self.xlt.workspace):
-            if each.where == "not downloaded" or each.problem:
-                continue
-            tuned = f"tuned for {each.task} on {', '.join(each.languages)}" if each.task else "a base model, not tuned"
-            items.append(Item(each.name, each.name, each.title, f"{tuned}\n{each.where}, {each.size / 1e9:.2f} GB"))
-        return items
-
-    def _choose_model(self, items: list[Item]) -> None:
-        self.app.push_screen(
-            Picker("Model", items, self.setup.model), lambda name: self._change(model=name) if name else None
-        )
-
-    def _chose_task(self, name: str | None) -> None:
-        if name is not None:
-            self._change(task=name)
-
-    def _chose_langs(self, given: str | None) -> None:
-        if given is not None:
-            from xlt.languages import canonical
-
-            self._change(langs=[canonical(part.strip()) for part in given.split(",") if part.strip()])
-
-    def _chose_where(self, given: str | None) -> None:
-        if given is not None:
-            self._change(where=given.strip())
-
-    def _chose_limit(self, given: str | None) -> None:
-        if given is None:
-            return
-        number = given.strip().replace(",", "")
-        if number and not number.isdecimal():
-            self.fail(UsageError(f"{given} is no number of posts."))
-            return
-        self._change(limit=int(number) if number else None)
 
     # Starting, stopping, going on
 
-    def _arguments(self) -> list[str]:
-        from xlt.engine.process import classify_corpus
-
-        setup = self.setup
-        arguments = classify_corpus(
-            self.xlt.workspace,
-            model=setup.model,
-            task=setup.task,
-            langs=setup.langs,
-            where=setup.where,
-            limit=setup.limit,
-        )
-        # The corpus may not be the workspace's own.
-        arguments[1] = str(self.xlt.corpus.resolve())
-        return arguments
-
     def action_plan(self) -> None:
         """Plan what is chosen, and start it."""
-        asked = {"langs": self.setup.langs, "where": self.setup.where, "limit": self.setup.limit}
-        about = f"Classify {progress.asked_words(asked)} with {self.setup.model}"
-        arguments = self._arguments()
+        setup = self.query_one(SetupBar).setup
+        about = f"Classify {progress.asked_words(setup.asked)} with {setup.model}"
+        arguments = setup.arguments(self.xlt.workspace, self.xlt.corpus)
         self.clear()
         self.app.push_screen(
             PlanScreen(arguments, self.xlt.workspace, about, self._extent),
@@ -308,7 +188,6 @@ class ClassifyScreen(XltScreen):
     def _tick(self) -> None:
         if self.jobs.running("look") is None and self.xlt.screen is self:
             self.jobs.start("look", self._look, self._looked)
-        self._hear()
 
     def _look(self, job: Job) -> tuple[list[RunState], RunState | None]:
         from xlt.corpus.store import runs_folder
@@ -383,18 +262,3 @@ class ClassifyScreen(XltScreen):
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._draw)
-
-    def _hear(self) -> None:
-        """Say how the processes ended that were begun here."""
-        for each in self.xlt.started:
-            code = each.code
-            if code is None or each.pid in self._told:
-                continue
-            self._told.add(each.pid)
-            self.xlt.connect()
-            if code in (Exit.DONE, Exit.REJECTED_ROWS):
-                self.tell(each.said() or "Done.")
-            elif code == Exit.INTERRUPTED or code < 0:
-                self.tell("Stopped. What is scored is kept: r goes on with it.")
-            else:
-                self.fail(XltError(each.said() or f"xlt {each.arguments[0]} ended with {code}."))

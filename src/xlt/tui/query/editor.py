@@ -125,11 +125,13 @@ class SqlEditor(TextArea):
         box = self._candidates
         box.clear_options()
         width = max(len(each.text) for each in self._offered)
+        abouts = max(len(each.about or each.kind) for each in self._offered)
         for each in self._offered:
             line = Text(each.text.ljust(width + 2)).append(each.about or each.kind, "dim")
             box.add_option(Option(line))
         box.highlighted = 0
-        box.styles.width = min(60, max(len(each.text) + len(each.about or each.kind) for each in self._offered) + 6)
+        # Two between them, one at each side, one for the scroll bar.
+        box.styles.width = min(72, width + abouts + 5)
         # Below the word's beginning.
         x, y = self.cursor_screen_offset
         box.styles.offset = (max(0, x - len(word) - 1), y + 1)
@@ -165,8 +167,11 @@ class SqlEditor(TextArea):
                 return
             event.prevent_default()
             event.stop()
-            return
-        await super()._on_key(event)
+        elif event.key != "escape":
+            # A text area would take escape to mean the next widget; here it is an action.
+            await super()._on_key(event)
+        else:
+            event.prevent_default()
 
     def on_blur(self) -> None:
         self.close()

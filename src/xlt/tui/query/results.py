@@ -54,10 +54,14 @@ class ArrowRows:
         for at, (name, column) in enumerate(zip(self.table.column_names, self.table.columns, strict=True)):
             number = types.is_integer(column.type) or types.is_floating(column.type) or types.is_decimal(column.type)
             title = one_line(name)
-            shown = [cell(value) for value in column.slice(0, MEASURED).to_pylist()]
+            # A text may be cut; a number never.
+            measured = column if number else column.slice(0, MEASURED)
+            shown = [cell(value) for value in _extremes(measured)]
             need = max([cell_len(title), *(_width(each) for each in shown)])
             longest.append(0 if number else need)
-            found.append(Column(str(at), title, max(3, min(need, WIDEST)), "right" if number else "left"))
+            found.append(
+                Column(str(at), title, max(3, need if number else min(need, WIDEST)), "right" if number else "left")
+            )
         # The widest text fills the rest of the screen; its own width is what the others leave, if they leave enough.
         if longest and max(longest) > WIDEST:
             at = longest.index(max(longest))
@@ -69,13 +73,13 @@ class ArrowRows:
 
 def cell(value: Any) -> Cell:
     """A value on one line: as a person reads it, never as markup."""
-    if value is None:
-        return Text("–", "dim")
-    return one_line(written(value)[:_LONGEST])
+    return Text("–", "dim") if value is None else one_line(written(value)[:_LONGEST])
 
 
 def written(value: Any) -> str:
     """A value as text."""
+    if value is None:
+        return "–"
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -93,6 +97,18 @@ def written(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {written(each)}" for key, each in value.items()) + "}"
     return str(value)
+
+
+def _extremes(column: pa.ChunkedArray) -> list[Any]:
+    """Values among which is the one that takes most cells: of whole numbers two are enough."""
+    import pyarrow.compute as pc
+    import pyarrow.types as types
+
+    if types.is_integer(column.type):
+        both = pc.min_max(column).as_py()
+        return [both["min"], both["max"]]
+    values: list[Any] = column.to_pylist()
+    return values
 
 
 def _width(given: Cell) -> int:

@@ -25,7 +25,7 @@ from xlt.tui.shelf.detail import Shown, comparison, describe, parameters, size
 from xlt.tui.widgets.picker import Item, Picker
 from xlt.tui.widgets.rows import Cell, Column, Rows
 
-BESIDE = 120
+BESIDE = 160
 """Columns from which the model stands beside the list."""
 _LOOK = 2.0
 """Seconds between two looks at models that are learning."""
@@ -242,20 +242,14 @@ class ModelsScreen(XltScreen):
             return
         self.xlt.started.append(started)
 
-        def follow(job: Job) -> str:
+        def follow(job: Job) -> None:
             while started.code is None:
                 job.leash.check()
                 job.say(f"{about}: {started.said() or '…'}  {time.monotonic() - job.began:.0f} s")
                 time.sleep(0.2)
-            if started.code:
-                raise XltError(started.said() or f"xlt {arguments[0]} ended with {started.code}.")
-            return started.said()
 
-        def ended(said: str) -> None:
-            self.tell(said or f"{about}: done.")
-            self._look()
-
-        self.jobs.start("process", follow, ended)
+        # How it ended the app says.
+        self.jobs.start("process", follow, lambda _: self._look())
 
     def action_doctor(self) -> None:
         """Look at the machine."""
