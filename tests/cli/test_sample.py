@@ -10,6 +10,7 @@ import pytest
 
 from cli.conftest import Xlt
 from filled import ANTI, PRO, UNRELATED, Post, fill
+from xlt.tasks import load
 
 POSTS = [
     Post(str(n), f"text {n}", (PRO, ANTI, UNRELATED)[n % 3], lang="en" if n < 40 else "de", confidence=n / 80)
@@ -112,3 +113,15 @@ def test_files_and_labels_that_will_not_do(xlt: Xlt, tmp_path: Path) -> None:
     coded(tmp_path / "x.csv", {}, tmp_path / "y.csv")
     ran = xlt("sample", "read", "y.csv")
     assert (ran.code, "does not say who coded" in ran.sentence) == (2, True)
+
+
+def test_a_task_of_the_workspace_is_known_by_its_name(xlt: Xlt, tmp_path: Path) -> None:
+    built_in = Path(load.BUILTIN, "sentiment.toml").read_text(encoding="utf-8")
+    (tmp_path / "mine.toml").write_text(built_in.replace('name = "sentiment"', 'name = "mood"'), encoding="utf-8")
+    assert xlt("sample", "draw", "4", "--task", "mine.toml").code == 0
+    assert xlt("sample", "export", "-o", "mood.csv").code == 0
+    coded(tmp_path / "mood.csv", {post.text: "neg" for post in POSTS if post.text}, tmp_path / "done.csv")
+    assert "4 labels added" in xlt("sample", "read", "done.csv", "--coder", "ada").err
+    assert "by two people (4 labels by 1 coders)" in xlt("agreement", "--task", "mood").err
+    (tmp_path / "mine.toml").unlink()
+    assert "The task mood is not here; put its .toml file into" in xlt("sample", "read", "done.csv").err

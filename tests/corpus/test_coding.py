@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from filled import ANTI, NEUTRAL, PRO, Post, fill, key_of
 from xlt.corpus import gate
-from xlt.corpus.coding import Coding, code, items, queue, ratings, split, take_back
+from xlt.corpus.coded import read_gold
+from xlt.corpus.coding import Change, Coding, change, code, coders, items, queue, ratings, split
 from xlt.corpus.drawing import Ask, make_draw
 from xlt.corpus.draws import draws, find_draw, remove_draw
 from xlt.corpus.filters import Filter
@@ -115,8 +117,9 @@ def test_labels_are_added_never_changed(corpus: Path) -> None:
         at = code(con, [again])[0]
         assert items(con, made)[0].by("ada").label == NEUTRAL  # type: ignore[union-attr]
         assert con.execute("SELECT count(*) FROM gold").fetchall() == [(4,)]
-        assert take_back(con, again, at)
-        assert not take_back(con, again, at)
+        for _ in range(2):
+            change(con, [Change(again, at, taken_back=True)])
+            assert con.execute("SELECT count(*) FROM gold").fetchall() == [(3,)]
         assert items(con, made)[0].by("ada").label == PRO  # type: ignore[union-attr]
         # An adjudicator settles it, beside the others.
         code(con, [say(one.text_key, ANTI, "carla", role="adjudicator")])
@@ -130,6 +133,55 @@ def test_labels_are_added_never_changed(corpus: Path) -> None:
         assert (draws(con)[0].coded, draws(con)[0].drawn) == (2, 3)
         with pytest.raises(UsageError, match="are coded"):
             remove_draw(con, find_draw(con, None))
+
+
+def test_changes_made_twice_are_made_once(corpus: Path) -> None:
+    with gate.opened(corpus, write=True) as con:
+        made = make_draw(con, ask(3, coders=("ada", "cy")))
+        one, two, _ = items(con, made)
+        at = datetime(2026, 3, 1)
+        given = [
+            Change(Coding(one.text_key, "immigration", PRO, "ben", made.id), at),
+            Change(Coding(two.text_key, "immigration", None, "ben", made.id, note="no sentence"), at),
+        ]
+        for _ in range(2):
+            # As when a process was killed between its commit and its taking note of it.
+            change(con, given)
+            assert len(con.execute("SELECT * FROM gold").fetchall()) == 2
+        assert items(con, made)[0].by("ben").coded_at == at  # type: ignore[union-attr]
+        change(con, [*given, Change(given[0].coding, at, taken_back=True)])
+        assert [each.by("ben") is None for each in items(con, made)] == [True, False, True]
+        assert coders(con, "immigration") == ["ada", "ben", "cy"]
+        assert coders(con, "sentiment") == []
+
+
+def test_who_is_drawn_for_twice_is_no_overlap(corpus: Path) -> None:
+    with gate.opened(corpus, write=True) as con, pytest.raises(UsageError, match="ada is named twice"):
+        make_draw(con, ask(10, coders=("ada", "ada"), overlap=0.5))
+
+
+def test_a_text_held_uncodable_in_the_end_counts_nowhere(corpus: Path) -> None:
+    with gate.opened(corpus, write=True) as con:
+        made = make_draw(con, ask(4))
+        keys = [each.text_key for each in items(con, made)]
+
+        def say(at: int, label: str | None, coder: str, role: str = "coder") -> None:
+            code(con, [Coding(keys[at], "immigration", label, coder, made.id, role=role)])  # type: ignore[arg-type]
+
+        say(0, PRO, "ada")
+        say(0, None, "ada")  # she thinks again
+        say(1, PRO, "ada")
+        say(1, ANTI, "ben")
+        say(1, None, "carla", "adjudicator")
+        say(2, PRO, "ada")
+        say(2, PRO, "ben")
+        say(2, None, "carla", "adjudicator")
+        say(3, PRO, "ada")
+        say(3, None, "ben")
+        found = gold_of(con, "immigration", ("estimate",))
+        assert ([(row.key, row.label) for row in found.rows], found.split) == ([(keys[3], PRO)], 0)
+    rows = read_gold(corpus, ("immigration",))
+    assert ([row.label for row in rows.rows], dict(rows.left)) == ([PRO], {"held uncodable": 3})
 
 
 def made_probability(con: object, key: str) -> float:

@@ -34,10 +34,10 @@ def agreement(
     from xlt.corpus.gold import predictions_of
     from xlt.corpus.labelled import find_runs, has_runs
     from xlt.study.agreement import agreement_table, footnotes, model_table, pair_table
-    from xlt.tasks.load import load_task
+    from xlt.tasks.load import find_task
 
     check_format(format, ("table", "json"))
-    known = load_task(task)
+    known = find_task(task, workspace)
     with gate.opened(find_corpus(WORD, workspace)) as con:
         chosen = find_draw(con, draw, known.name).id if draw else None
         rows = ratings(con, known.name, chosen)

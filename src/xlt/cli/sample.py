@@ -59,7 +59,7 @@ def draw(
     from xlt.corpus.filters import Filter
     from xlt.corpus.labelled import find_runs
     from xlt.science.sampling import Allocation
-    from xlt.tasks.load import load_task
+    from xlt.tasks.load import find_task
 
     strata = () if by == "none" else _parts(by)
     for option, given, known in (
@@ -71,7 +71,7 @@ def draw(
         for each in given:
             if each not in known:
                 raise UsageError(f"{option} {each}: there are {', '.join(known)}.")
-    named = load_task(task).name
+    named = find_task(task, workspace).name
     path = find_corpus(WORD, workspace)
     with gate.opened(path, write=True) as con:
         wanted = "confidence" in strata or max_confidence is not None or run is not None
@@ -211,11 +211,12 @@ def read(
     from xlt.corpus.coded_draws import read_codings, write_codings
     from xlt.corpus.draws import draws
     from xlt.corpus.importing.files import write_rejects
-    from xlt.tasks.load import load_task
+    from xlt.tasks.load import find_task
 
     path = find_corpus(WORD, workspace)
     with gate.opened(path) as con:
-        known = {each.id: load_task(each.task) for each in draws(con)}
+        tasks = {each.id: each.task for each in draws(con)}
+    known = {draw: find_task(task, workspace) for draw, task in tasks.items()}
     codings, rejects = read_codings(file, known, coder, "adjudicator" if adjudicate else "coder")
     with gate.opened(path, write=True) as con:
         added = write_codings(con, codings)

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from xlt.corpus import duck, gate
-from xlt.corpus.gold import settle
+from xlt.corpus.gold import settle, uncodable
 from xlt.corpus.labelled import AUTHOR_COLUMNS
 from xlt.corpus.readers import Reject, find_column, open_file
 from xlt.corpus.stage import LANG_COLUMNS, TEXT_COLUMNS
@@ -172,10 +172,9 @@ def read_gold(corpus: Path, tasks: Sequence[str]) -> CodedRows:
             {"tasks": list(tasks)},
         ).fetchall()
     for text, name, lang, author, side, words in rows:
-        voices = [(word["label"], word["role"]) for word in words if word["label"] is not None]
-        final = [word["label"] for word in words if word["role"] == "adjudicator"]
-        label = settle(voices) if voices else None
-        if not voices or (final and final[-1] is None):
+        voices = [(word["label"], word["role"]) for word in words]
+        label = settle(voices)
+        if uncodable(voices):
             found.left["held uncodable"] += 1
         elif label is None:
             found.left["coders are split"] += 1

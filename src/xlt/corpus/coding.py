@@ -41,6 +41,16 @@ class Coding:
 
 
 @dataclass(frozen=True)
+class Change:
+    """A label given, or one taken back."""
+
+    coding: Coding
+    at: datetime
+    """When it was given, in UTC; no coder gives two labels of a text at the same time."""
+    taken_back: bool = False
+
+
+@dataclass(frozen=True)
 class Voice:
     """A coder's newest word on a text."""
 
@@ -126,35 +136,49 @@ def split(found: Sequence[Item]) -> list[Item]:
 
 
 def code(con: DuckDBPyConnection, codings: Sequence[Coding]) -> list[datetime]:
-    """Add labels, all or nothing; the times under which they stand, which `take_back` wants."""
+    """Add labels, all or nothing; the times under which they stand."""
     now = datetime.now(UTC).replace(tzinfo=None)
     # A microsecond apart, so that the newest of several stays the newest.
-    times = [now + timedelta(microseconds=at) for at in range(len(codings))]
+    changes = [Change(each, now + timedelta(microseconds=at)) for at, each in enumerate(codings)]
+    change(con, changes)
+    return [each.at for each in changes]
+
+
+def change(con: DuckDBPyConnection, changes: Sequence[Change]) -> None:
+    """Add and take back labels, all or nothing; what was done before is not done twice."""
+    last = {(each.coding.text_key, each.coding.task, each.coding.coder, each.at): each for each in changes}
     con.execute("BEGIN")
-    con.executemany(
-        "INSERT INTO gold (text_key, tweet_id, task, label, coder, coded_at, codebook, draw, note, role, coded_from, "
-        "competence, blind) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            [
-                each.text_key, each.tweet_id, each.task, each.label, each.coder, at, each.codebook, each.draw,
-                each.note, each.role, each.coded_from, each.competence, each.blind,
-            ]
-            for each, at in zip(codings, times, strict=True)
-        ],
-    )  # fmt: skip
-    con.execute("COMMIT")
-    return times
-
-
-def take_back(con: DuckDBPyConnection, coding: Coding, at: datetime) -> bool:
-    """Undo one label just given; whether it was there."""
-    before = con.execute("SELECT count(*) FROM gold").fetchone()
     con.execute(
-        "DELETE FROM gold WHERE text_key = ?::UUID AND task = ? AND coder = ? AND coded_at = ?",
-        [coding.text_key, coding.task, coding.coder, at],
+        "DELETE FROM gold WHERE (text_key, task, coder, coded_at) IN (SELECT (unnest(?::VARCHAR[])::UUID, "
+        "unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::TIMESTAMP[])))",
+        [[key[at] for key in last] for at in range(4)],
     )
-    after = con.execute("SELECT count(*) FROM gold").fetchone()
-    return before != after
+    rows = [
+        [
+            each.coding.text_key, each.coding.tweet_id, each.coding.task, each.coding.label, each.coding.coder, each.at,
+            each.coding.codebook, each.coding.draw, each.coding.note, each.coding.role, each.coding.coded_from,
+            each.coding.competence, each.coding.blind,
+        ]
+        for each in last.values()
+        if not each.taken_back
+    ]  # fmt: skip
+    if rows:
+        con.executemany(
+            "INSERT INTO gold (text_key, tweet_id, task, label, coder, coded_at, codebook, draw, note, role, "
+            "coded_from, competence, blind) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+    con.execute("COMMIT")
+
+
+def coders(con: DuckDBPyConnection, task: str) -> list[str]:
+    """Everybody who has coded for a task, or is to code, by name."""
+    rows = con.execute(
+        "SELECT coder FROM gold WHERE task = $task AND draw IS NOT NULL UNION SELECT unnest(drawn.coders) FROM drawn "
+        "JOIN draws ON draws.id = drawn.draw WHERE draws.task = $task ORDER BY 1",
+        {"task": task},
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def ratings(con: DuckDBPyConnection, task: str, draw: str | None = None) -> list[tuple[str, str, str, str | None]]:

@@ -87,6 +87,8 @@ def _check(ask: Ask) -> None:
         raise UsageError("Drawing by confidence needs a run's predictions; run xlt classify corpus first.")
     if not 0 <= ask.overlap <= 1:
         raise UsageError(f"--overlap {ask.overlap:g}: give the share of texts that two people code, from 0 to 1.")
+    if twice := [name for name in ask.coders if ask.coders.count(name) > 1]:
+        raise UsageError(f"The coder {twice[0]} is named twice.")
     if ask.overlap and len(ask.coders) < 2:
         raise UsageError("--overlap needs at least two --coders.")
 

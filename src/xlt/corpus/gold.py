@@ -40,11 +40,12 @@ class Gold:
 def gold_of(con: DuckDBPyConnection, task: str, purposes: Sequence[str | None]) -> Gold:
     """The gold of a task in an open corpus, of draws for these purposes; None stands for labels without a draw.
 
-    A coder's newest label counts. An adjudicator's outweighs all others; without one the label with most voices wins.
+    A coder's newest word counts, be it that a text can't be coded. An adjudicator's outweighs all others; without one
+    the label with most voices wins.
     """
     rows = con.execute(
-        "WITH newest AS (SELECT * FROM gold WHERE task = $task AND label IS NOT NULL QUALIFY row_number() OVER "
-        "(PARTITION BY text_key, draw, coder, role ORDER BY coded_at DESC, label) = 1) "
+        "WITH newest AS (SELECT * FROM gold WHERE task = $task QUALIFY row_number() OVER "
+        "(PARTITION BY text_key, draw, coder, coalesce(role, 'coder') ORDER BY coded_at DESC, label) = 1) "
         "SELECT g.text_key::VARCHAR, t.text, t.language, g.label, coalesce(g.role, 'coder'), "
         "g.draw, d.purpose, n.stratum, n.probability FROM newest g "
         "JOIN (SELECT text_key, any_value(text) AS text, min(coalesce(lang, lang_tag, 'und')) AS language FROM tweets "
@@ -52,7 +53,7 @@ def gold_of(con: DuckDBPyConnection, task: str, purposes: Sequence[str | None]) 
         "LEFT JOIN draws d ON d.id = g.draw "
         "LEFT JOIN (SELECT draw, text_key, any_value(stratum) AS stratum, max(probability) AS probability FROM drawn "
         "GROUP BY draw, text_key) n ON n.draw = g.draw AND n.text_key = g.text_key "
-        "ORDER BY ALL",
+        "ORDER BY g.text_key, g.draw, g.coded_at, g.coder",
         {"task": task},
     ).fetchall()
     of_text: dict[tuple[str, str | None], list[tuple[str, ...]]] = {}
@@ -62,7 +63,10 @@ def gold_of(con: DuckDBPyConnection, task: str, purposes: Sequence[str | None]) 
     settled: list[Settled] = []
     split = 0
     for coded in of_text.values():
-        label = settle([(row[3], row[4]) for row in coded])
+        voices = [(row[3], row[4]) for row in coded]
+        if uncodable(voices):
+            continue
+        label = settle(voices)
         if label is None:
             split += 1
             continue
@@ -74,11 +78,18 @@ def gold_of(con: DuckDBPyConnection, task: str, purposes: Sequence[str | None]) 
     return Gold(tuple(settled), split)
 
 
-def settle(voices: Sequence[tuple[str, str]]) -> str | None:
-    """The label of (label, role) voices: the adjudicator's, or that of most; None where they are split."""
+def uncodable(voices: Sequence[tuple[str | None, str]]) -> bool:
+    """Whether (label, role) voices, the newest last, hold that a text can't be coded: all, or the last adjudicator."""
     final = [label for label, role in voices if role == "adjudicator"]
-    counted = Counter(final or [label for label, _ in voices]).most_common(2)
-    return None if len(counted) > 1 and counted[0][1] == counted[1][1] else counted[0][0]
+    return all(label is None for label, _ in voices) or (bool(final) and final[-1] is None)
+
+
+def settle(voices: Sequence[tuple[str | None, str]]) -> str | None:
+    """The label of (label, role) voices: the adjudicator's, or that of most; None where they are split or silent."""
+    labels = [(label, role) for label, role in voices if label is not None]
+    final = [label for label, role in labels if role == "adjudicator"]
+    counted = Counter(final or [label for label, _ in labels]).most_common(2)
+    return counted[0][0] if counted and [count for _, count in counted].count(counted[0][1]) == 1 else None
 
 
 def predictions_of(con: DuckDBPyConnection, run: str, keys: Sequence[str]) -> dict[str, tuple[str, tuple[float, ...]]]:

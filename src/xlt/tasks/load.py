@@ -43,6 +43,24 @@ def load_task(name: str) -> Task:
     return replace(parse_task(source, str(path)), source=source)
 
 
+def find_task(name: str, folder: Path) -> Task:
+    """The task that a corpus knows by this name: a built-in one, or that of a .toml file in the folder.
+
+    Raises UsageError when there is none.
+    """
+    if name in builtin_names() or name.endswith(".toml"):
+        return load_task(name)
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            task = load_task(str(path))
+        except XltError:
+            # Another kind of file; a task that is named itself says what is wrong with it.
+            continue
+        if task.name == name:
+            return task
+    raise UsageError(f"The task {name} is not here; put its .toml file into {folder.resolve()}.")
+
+
 def task_of(name: str, labels: Sequence[str]) -> Task:
     """The task of a run, by the name and the labels that it has. Raises UsageError when that is not here."""
     try:
