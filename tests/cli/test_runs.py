@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli.conftest import Xlt
 from corpus.workspaces import holder, let_go, make_corpus, query, scored_run
+from xlt.corpus import gate
 
 FAST = ("--backend", "torch", "--threads", "1", "--batch-tokens", "512")
 TEXTS = ["hello there", "guten Tag", "hello there", "ciao", None]
@@ -72,6 +75,37 @@ def test_a_locked_corpus_is_a_sentence_and_the_next_command_merges(
     assert f"Merged the run {run.name} into the corpus: 3 predictions." in ran.err
     (row,) = csv.DictReader(io.StringIO(ran.out))
     assert (row["run"], row["state"], row["texts"]) == (run.name, "in the corpus", "3")
+
+
+@pytest.mark.parametrize("output", [(), ("-o", "o.csv")])
+def test_a_corpus_that_is_locked_when_its_run_ends(
+    xlt: Xlt, corpus: Path, tiny: str, monkeypatch: pytest.MonkeyPatch, output: tuple[str, ...]
+) -> None:
+    from xlt.engine import blocks
+    from xlt.engine import corpus as engine
+
+    monkeypatch.setitem(gate.opened.__wrapped__.__kwdefaults__, "patience", 0.2)  # type: ignore[attr-defined]
+    score = blocks.score_missing
+    with ExitStack() as held:
+
+        def score_and_lock(*given: Any) -> Any:
+            done = score(*given)
+            held.enter_context(holder(corpus, "read"))
+            return done
+
+        monkeypatch.setattr(engine, "score_missing", score_and_lock)
+        ran = xlt("classify", "corpus", "-m", tiny, *FAST, *output)
+        waits = "in use by python" in ran.err and "the next command on this corpus merges them." in ran.err
+        # What was asked for is there, but for the file.
+        assert (ran.code, waits, "o.csv was not written" in ran.sentence) == (int(bool(output)), True, bool(output))
+        merge = xlt("runs", "merge")
+        assert (merge.code, "in use by python" in merge.sentence) == (1, True)
+    monkeypatch.setattr(engine, "score_missing", score)
+    ran = xlt("query", "SELECT count(*) AS n FROM predictions", "--format", "csv")
+    assert (ran.code, ran.out.split()) == (0, ["n", "3"])
+    if output:
+        assert xlt("classify", "corpus", "-m", tiny, *FAST, *output).code == 0
+        assert len(Path("o.csv").read_text(encoding="utf-8").splitlines()) == 6
 
 
 def test_runs_are_listed_shown_merged_and_removed(xlt: Xlt, corpus: Path, tiny: str) -> None:

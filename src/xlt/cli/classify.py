@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from xlt.errors import Exit, UsageError
+from xlt.errors import Exit, UsageError, XltError
 
 if TYPE_CHECKING:
     from xlt.engine.job import Job, Outcome, Plan
@@ -120,6 +120,8 @@ def classify(
         from xlt.engine.classify import classify as run
 
         outcome = run(job, narrator)
+        if outcome.pending and job.output:
+            raise XltError(f"{outcome.pending} {job.output} was not written: run the same command again.")
         if request.to_stdout and job.output and outcome.complete and not job.shard:
             _copy_to_stdout(job.output)
     if not quiet:
