@@ -35,6 +35,7 @@ def test_merge_quantise_classify_export_push_remove(xlt: Xlt, tuned: str, tmp_pa
     assert made.code == 0, made.err
     assert [line.split()[0] for line in made.out.splitlines()] == ["language", "English", "all"]
     assert "n = 14:" in made.err
+    assert "%|" not in made.err, "a library drew a bar of its own"
     assert "xlt classify FILE -m small" in made.err
     labelled = xlt("classify", "dev.jsonl", "-m", "small", "-o", "out.csv", "--quiet")
     assert labelled.code == 0, labelled.err

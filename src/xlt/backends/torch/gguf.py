@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ def load_gguf(file: Path, dtype: torch.dtype) -> Any:
     it 4 % of the labels change. The factors are exact, so the frequencies are divided by them rather than
     rebuilt from guessed settings.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM, modeling_gguf_pytorch_utils
 
+    # It draws a bar of its own, past transformers' switch for bars.
+    reader = modeling_gguf_pytorch_utils
+    reader.tqdm = functools.partial(reader.tqdm, disable=True)
     header = read_header(file)
     biased = any(name.startswith("blk.") and name.endswith(".bias") for name in header.tensors)
     if biased and header.metadata.get("general.architecture") == "llama":
