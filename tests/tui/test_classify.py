@@ -83,9 +83,10 @@ def test_without_runs_it_says_what_to_do_and_counts_what_is_chosen(few: Path) ->
         await driven.type("lack = 1")
         await driven.press("enter")
         assert "'lack = 1' is no condition" in driven.notice()
+        await driven.press("q")
 
     async def again(driven: Driven) -> None:
-        # What was chosen is kept.
+        # What was chosen is kept, and where.
         assert screen(driven).query_one(SetupBar).setup == Setup(langs=["de", "tr"], where="lack = 1", limit=50)
 
     drive(few, script)
@@ -273,6 +274,7 @@ def test_stopped_killed_found_again_and_gone_on_with(many: Path, tmp_path: Path)
 
     async def finish(driven: Driven) -> None:
         # A new app, as after a restart.
+        await driven.press("4")
         await looked(driven)
         assert headline(driven).startswith("Stopped at")
         assert "r goes on where it was" in driven.static("#details")
