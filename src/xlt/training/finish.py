@@ -25,7 +25,7 @@ from xlt.training.signatures import keep_signatures
 
 Matrix = npt.NDArray[np.float32]
 
-DEV = "held-out examples, which chose the checkpoint"
+DEV, CHOOSING = "held-out examples", "held-out examples, which chose the checkpoint"
 """What a card says its scores were measured on."""
 
 
@@ -119,9 +119,10 @@ def _card(tuning: Tuning, adapter: Adapter, kept: Evaluation, standing: Standing
         **loaded.versions,
     }
     scores = []
+    data = DEV if recipe.best == "last" else CHOOSING
     for language, marks in {"": kept.groups.get(SEEN), **kept.languages}.items():
         if marks is not None:
-            score = Score("accuracy", round(marks.accuracy, 4), DEV, marks.n, language)
+            score = Score("accuracy", round(marks.accuracy, 4), data, marks.n, language)
             scores += [score, replace(score, metric="macro-F1", value=round(marks.macro_f1, 4))]
     return Card(
         name=tuning.name,
