@@ -36,7 +36,13 @@ def tuning(folder: Path, **changes: object) -> Tuning:
         replace(each, label=NAMES[each.label]) for each in spread({"en": {"pro": 20, "anti": 13}, "de": {"pro": 4}})
     ]
     choice = Choice(tuple(examples[1:]), tuple(examples[:1]))
-    found = Tuning("new", Model(ModelFiles("tiny", "hf", folder), None, "0"), TASK, choice, load_recipe("tiny"))
+    found = Tuning(
+        "new",
+        Model(ModelFiles("tiny", "hf", folder), None, "0"),
+        TASK,
+        choice,
+        load_recipe("tiny").changed(["batch=16"]),
+    )
     return replace(found, **changes)  # type: ignore[arg-type]
 
 
