@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +15,7 @@ from xlt.errors import Exit, UsageError, XltError
 from xlt.tui import settings
 from xlt.tui.actions import BY_ID, bindings
 from xlt.tui.choice import Choice
+from xlt.tui.here import Here, commands, here
 from xlt.tui.jobs import Job, Jobs
 from xlt.tui.screen import XltScreen
 from xlt.tui.tabs import TABS, WELCOME
@@ -49,7 +50,7 @@ class XltApp(App[None]):
         """Processes that were begun here; they go on without the app."""
         self._stamp: tuple[int, int] | None = None
         self._wrong: str | None = None
-        self._active: list[tuple[str, str, str, object]] = []
+        self._active: list[Here] = []
         self.jobs = Jobs(self, self._say, self._fail, lambda error: self._fail(XltError(self.defect(error))))
         try:
             self.settings = settings.load(workspace, frozenset(BY_ID))
@@ -161,16 +162,9 @@ class XltApp(App[None]):
 
     def defect(self, error: Exception) -> str:
         """Note an error that is xlt's own fault; the sentence for the user."""
-        import traceback
+        from xlt.tui.defects import note
 
-        path = self.workspace / ".xlt" / "tui.log"
-        try:
-            path.parent.mkdir(exist_ok=True)
-            with path.open("a", encoding="utf-8") as file:
-                file.write("".join(traceback.format_exception(error)) + "\n")
-        except OSError:
-            return f"A defect of xlt: {error!r}."
-        return f"A defect of xlt: {type(error).__name__}: {error} (the details are in {path})."
+        return note(self.workspace, error)
 
     def _hear(self) -> None:
         """Say how a process ended that was begun here, on whichever screen the user is by then."""
@@ -211,40 +205,19 @@ class XltApp(App[None]):
         """Show what every key does here."""
         from xlt.tui.help import HelpScreen
 
-        self.push_screen(HelpScreen(self._bindings_here()))
+        self.push_screen(HelpScreen(here(self)))
 
     def action_command_palette(self) -> None:
         """Show everything that can be done here."""
         # The palette takes the focus, and with it the bindings.
-        self._active = self._bindings_here()
+        self._active = here(self)
         super().action_command_palette()
-
-    def _bindings_here(self) -> list[tuple[str, str, str, object]]:
-        """(id, keys, action, the node that has it) of what can be done now, focused widget first."""
-        found: dict[str, tuple[str, str, str, object]] = {}
-        for node, binding, enabled, _ in self.screen.active_bindings.values():
-            if binding.id in BY_ID and enabled and not binding.system:
-                shown = self.get_key_display(binding)
-                _, before, _, _ = found.get(binding.id, ("", "", "", None))
-                keys = f"{before}  {shown}" if before else shown
-                found[binding.id] = (binding.id, keys, binding.action, node)
-        return list(found.values())
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Everything that the palette offers."""
-        for name, keys, action, node in self._active:
-            known = BY_ID[name]
-            if known.name not in ("command_palette",):
-                title = known.title[:1].upper() + known.title[1:]
-                yield SystemCommand(f"{title}  ({keys})", known.about, self._doer(action, node))
+        yield from commands(self, self._active)
         yield SystemCommand("Theme", "Change the colours of the app.", self.action_change_theme)
         yield SystemCommand("Screenshot", "Save the screen as an SVG file.", self.deliver_screenshot)
-
-    def _doer(self, action: str, node: object) -> Callable[[], Awaitable[None]]:
-        async def act() -> None:
-            await self.run_action(action, default_namespace=node)  # type: ignore[arg-type]
-
-        return act
 
     def action_import(self) -> None:
         """Bring a file into the corpus."""

@@ -10,17 +10,16 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from xlt.tui.actions import BY_ID
 from xlt.tui.box import Box
+from xlt.tui.here import Here
 
-Here = Sequence[tuple[str, str, str, object]]
 _SCOPES = {"app": "Everywhere", "rows": "In a list"}
 
 
 class HelpScreen(Box[None]):
     """The keys of what has the focus, then of the screen, then of the app."""
 
-    def __init__(self, here: Here) -> None:
+    def __init__(self, here: Sequence[Here]) -> None:
         super().__init__()
         self._here = here
 
@@ -33,14 +32,14 @@ class HelpScreen(Box[None]):
         lines.add_column(style="bold", no_wrap=True)
         lines.add_column()
         scope = None
-        for name, keys, _, _ in self._here:
-            known = BY_ID[name]
+        for each in self._here:
+            known = each.action
             if known.scope != scope:
                 if scope is not None:
                     lines.add_row()
                 scope = known.scope
                 lines.add_row(Text(_SCOPES.get(scope, scope.capitalize())))
-            lines.add_row(Text(keys), Text(known.about))
+            lines.add_row(Text(each.keys), Text(known.about))
         lines.add_row()
         lines.add_row(Text("other keys"), Text("xlt.toml remaps them; xlt tui --keys lists their names.", "dim"))
         return lines

@@ -7,10 +7,11 @@ from textual.containers import Center, Middle
 from textual.content import Content
 from textual.widgets import Static
 
-from xlt.tui.actions import bindings
+from xlt.tui.actions import BY_ID, bindings
 from xlt.tui.box import Box
 from xlt.tui.children import Ended, run_xlt
 from xlt.tui.screen import XltScreen
+from xlt.tui.tabs import TABS
 
 ABOUT = """\
 xlt
@@ -22,8 +23,7 @@ xlt answers on your own machine, offline. A small language model, tuned on a few
 languages, gives every post a label and a probability for every label. The posts and the answers lie in one DuckDB file,
 the corpus of this workspace.
 
- 1  Breakdown   shares of topic and stance: a row for each language, a bar for each row. Enter opens the posts behind.
- 2  Posts       all posts or those behind a bar: read, search, sort, filter, export.
+{screens}
 
 What the shares are: the classifier's, uncorrected. A language that the model was not tuned on is marked unseen.
 Colour means stance and nothing else; the patterns █ ▒ ░ say the same without colour.
@@ -36,7 +36,8 @@ class AboutScreen(Box[None]):
     """One page about xlt."""
 
     def compose(self) -> ComposeResult:
-        yield Static(Content(ABOUT), classes="box")
+        screens = [f" {tab.key}  {tab.title:<10} {BY_ID[f'app.tab-{tab.key}'].about}" for tab in TABS]
+        yield Static(Content(ABOUT.format(screens="\n".join(screens))), classes="box")
 
 
 class WelcomeScreen(XltScreen):
