@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -222,6 +223,12 @@ def test_nf4_loads_in_stock_transformers(plain: Path, tmp_path: Path) -> None:
         assert 0 < np.abs(back - original).max() < 0.2 * np.abs(original).max()
     with torch.inference_mode():
         rows = [model(torch.tensor([[*PROMPT.prefix, *text]])).logits[0, -1].float().numpy() for text in TEXTS]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        for precision in ("auto", "nf4"):
+            assert load("torch", made, precision=precision).loaded.precision == "nf4"
+    with pytest.raises(XltError, match="merging into 4 bits loses most"):
+        load("torch", made, write_adapter(tmp_path / "adapter", plain))
     # The products are in bfloat16, and in another order.
     np.testing.assert_allclose(score(load("torch", made)), np.stack(rows)[:, PROMPT.labels], atol=0.3)
 

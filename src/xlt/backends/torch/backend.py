@@ -53,6 +53,7 @@ class TorchBackend:
         used = devices.set_threads(place, threads)
         too_big = f"The memory does not hold {files.name}: choose a smaller model or a lower --precision (bf16, nf4)."
         with torch.inference_mode(), memory_errors(too_big):
+            chosen = "nf4" if load.in_nf4(files) else chosen
             model = load.load_model(files, place, chosen)
             loaded = load.describe(model, place, chosen, used)
             forward = LlamaForward(model) if is_llama_shaped(model) else GenericForward(model)

@@ -37,9 +37,9 @@ def load_model(files: ModelFiles, device: torch.device, precision: Precision) ->
         check_config(files)
         tensors = read_headers(weight_files(files.weights, files.name), files.name)
         # An adapter is merged into unquantised weights, which then lie in the CPU's memory.
-        quantised = nf4 and files.adapter is None
+        quantised = nf4 and files.adapter is None and not in_nf4(files)
         check_memory(files.name, bytes_needed(tensors, width, nf4=nf4), free_memory(device), precision)
-        if nf4 and not quantised:
+        if nf4 and files.adapter is not None:
             check_memory(files.name, bytes_needed(tensors, width, nf4=False), free_memory(CPU), "bf16")
         model = load_folder(files, device, DTYPES[precision], quantised=quantised)
     if files.adapter is not None:
@@ -48,6 +48,11 @@ def load_model(files: ModelFiles, device: torch.device, precision: Precision) ->
         quantise(model, device)
     settle_nf4(model)
     return model.requires_grad_(False).eval().to(device)
+
+
+def in_nf4(files: ModelFiles) -> bool:
+    """Whether a folder's weights are stored in NF4, so that no other precision can be had."""
+    return files.format == "hf" and "quantization_config" in read_config(files.weights, files.name)
 
 
 def check_config(files: ModelFiles) -> None:
@@ -61,6 +66,11 @@ def check_config(files: ModelFiles) -> None:
     method = (config.get("quantization_config") or {}).get("quant_method", "bitsandbytes")
     if method != "bitsandbytes":
         raise XltError(f"Model {files.name!r} is quantised with {method}, which xlt cannot read: choose another form.")
+    if "quantization_config" in config and files.adapter is not None:
+        raise XltError(
+            f"The adapter of model {files.name!r} sits on a base in 4 bits ({files.weights}), and merging into "
+            "4 bits loses most of the tuning: put the unquantised base in its place."
+        )
 
 
 def bytes_needed(tensors: dict[str, Tensor], width: int, *, nf4: bool) -> int:
