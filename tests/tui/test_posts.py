@@ -205,6 +205,10 @@ def test_the_post_stands_below_the_list_on_a_narrow_screen(small: Path) -> None:
     async def script(driven: Driven) -> None:
         await driven.press("2")
         assert driven.screen.query_one("Detail").region.y == driven.rows().region.y
+        for width in (200, 140, 110, 100, 99, 80):
+            await driven.pilot.resize_terminal(width, 30)
+            await driven.settled()
+            assert driven.rows().virtual_size.width <= driven.rows().size.width, f"cut at {width}"
         await driven.pilot.resize_terminal(80, 24)
         await driven.settled()
         assert driven.screen.query_one("Detail").region.y > driven.rows().region.y

@@ -16,6 +16,8 @@ from xlt.tui.widgets.rows import Cell, Column
 from xlt.tui.words import marked, one_line
 
 PAGE = 128
+WITH_LANGUAGE = 68
+"""Cells of the list from which it has a column for the language, which stands beside the text too."""
 KEPT = 24
 """Pages in memory."""
 FOUND = Style(reverse=True)
@@ -107,7 +109,7 @@ def percent(share: float) -> str:
 def columns_for(width: int, labelled: bool, language: bool) -> tuple[Column, ...]:
     """The columns that fit; the text takes what is left, and comes last: some scripts turn a line around."""
     found = [Column("date", "date", 10)]
-    if language and width >= 56:
+    if language and width >= WITH_LANGUAGE:
         found.append(Column("language", "language", 10))
     if labelled:
         found.append(Column("label", "label", 11))

@@ -45,8 +45,8 @@ _SORTED = {
     "reposts": "by reposts",
     "likes": "by likes",
 }
-BESIDE, LEAST = 100, 56
-"""Columns from which the post stands beside the list; the list's least width then."""
+BESIDE = 100
+"""Columns from which the post stands beside the list."""
 
 
 class PostsScreen(XltScreen):
