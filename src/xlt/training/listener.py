@@ -51,7 +51,7 @@ class Listener(Protocol):
         """Called after every step."""
 
     def evaluated(self, evaluation: Evaluation, epochs: int, best: bool) -> None:
-        """Called after every evaluation; `best`: it is the best so far."""
+        """Called after every evaluation; `best`: it is the best so far, where the recipe keeps the best."""
 
 
 class Deaf:

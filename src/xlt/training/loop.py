@@ -174,7 +174,8 @@ class _Loop:
             self.folder.write_epochs(standing.evaluations)
         marks = {**found.groups, **found.languages}
         self.track.tell(found.step, {f"dev/{name}/macro-F1": each.macro_f1 for name, each in marks.items()})
-        self.listener.evaluated(found, recipe.epochs, best_of(standing.evaluations, recipe.best) is found)
+        best = recipe.best != "last" and best_of(standing.evaluations, recipe.best) is found
+        self.listener.evaluated(found, recipe.epochs, best)
 
     def _finish(self, standing: Standing) -> Tuned:
         """Choose or average, evaluate what is kept if it is new, write the model."""
@@ -195,9 +196,11 @@ class _Loop:
         if len(averaged) > 1:
             self.trainer.set_adapter(adapter)
             kept = self.held.evaluate(self.trainer, standing.step, kept.epoch, kept.train_loss)
-            best = best_of(evaluations, recipe.best)
+            best = recipe.best != "last" and kept.rank(recipe.best) > best_of(evaluations, recipe.best).rank(
+                recipe.best
+            )
             self.listener.say(f"Mean of the adapters of steps {', '.join(map(str, averaged))}:")
-            self.listener.evaluated(kept, recipe.epochs, kept.rank(recipe.best) > best.rank(recipe.best))
+            self.listener.evaluated(kept, recipe.epochs, best)
         peak = self.trainer.peak_memory()
         loaded = self.trainer.loaded
         if self.trainer.leads:
