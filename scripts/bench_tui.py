@@ -93,6 +93,8 @@ STEPS = [
         "SELECT rowid FROM tweets WHERE regexp_matches(text, 'refugees', 'i')",
         before=("slash", "ctrl+u"),
         typed="refugees",
+        # What is searched for is searched for again in every new selection.
+        after=("slash", "ctrl+u", "enter"),
     ),
     Step("switch to Breakdown", ("1",)),
 ]

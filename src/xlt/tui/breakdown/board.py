@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast
 
-from xlt.corpus.breakdown import Question, Unit, breakdown, posts_by
 from xlt.corpus.filters import Filter
-from xlt.corpus.labelled import Run, from_corpus, without_labels
 from xlt.corpus.shares import Row
-from xlt.corpus.trend import Trend, trend
 from xlt.languages import name
 from xlt.tui import filtering
 from xlt.tui.scheme import Scheme
 
 if TYPE_CHECKING:
+    from xlt.corpus.breakdown import Answer, Question, Unit
+    from xlt.corpus.labelled import Run
     from xlt.corpus.leash import Connection
     from xlt.corpus.overview import Overview
+    from xlt.corpus.trend import Trend
 
 BY = {
     "lang": "language",
@@ -30,7 +30,7 @@ BY = {
     "platform": "platform",
     "source": "import",
 }
-UNITS: tuple[Unit, ...] = get_args(Unit)
+UNITS: tuple[Unit, ...] = ("posts", "texts", "authors")
 PERIODS = ("month", "week", "year")
 
 
@@ -96,6 +96,9 @@ class Board:
 
 def ask(con: Connection, view: View, about: Overview, chosen: str | None, scheme_of: Callable[[Run], Scheme]) -> Board:
     """Ask an open corpus. Raises XltError."""
+    # Not at the top: with what they import they would be seen in the first paint.
+    from xlt.corpus.breakdown import Question
+
     run = about.run(chosen)
     question = Question(by=(view.by,), unit=view.unit, **_given(view.filter))
     if run is None:
@@ -131,6 +134,9 @@ def ask(con: Connection, view: View, about: Overview, chosen: str | None, scheme
 
 
 def _unlabelled(con: Connection, view: View, question: Question) -> Board:
+    from xlt.corpus.breakdown import posts_by
+    from xlt.corpus.labelled import without_labels
+
     view = replace(view, by="lang" if view.by in ("run", "seen") else view.by)
     rows = posts_by(con, without_labels(), replace(question, by=(view.by,), unit="posts", least=None, most=None))
     pairs = tuple(Pair(row.keys[0], _title(view.by, row.keys[0]), row) for row in rows)
@@ -142,6 +148,10 @@ def curves(con: Connection, board: Board) -> Trend | None:
     """Posts on topic over time for every row of a board."""
     if board.run is None or board.scheme is None or board.view.by in (*PERIODS, "run"):
         return None
+    from xlt.corpus.breakdown import Question
+    from xlt.corpus.labelled import from_corpus
+    from xlt.corpus.trend import trend
+
     question = Question(by=(board.view.by,), **_given(board.view.filter))
     return trend(con, from_corpus(con, [board.run]), question, board.scheme.on_topic)
 
@@ -169,7 +179,10 @@ def ordered(board: Board) -> list[Pair]:
     return [pair for _, pair in there] + [pair for value, pair in known if value is None] + [board.total]
 
 
-def _answer(con: Connection, question: Question, runs: list[Run], scheme: Scheme) -> Any:
+def _answer(con: Connection, question: Question, runs: list[Run], scheme: Scheme) -> Answer:
+    from xlt.corpus.breakdown import breakdown
+    from xlt.corpus.labelled import from_corpus
+
     source = from_corpus(con, runs)
     if question.unit != "authors":
         # Counting who wrote what costs as much again, and nothing here shows it.

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
 from xlt.corpus.shares import Row
-from xlt.corpus.trend import Trend
 from xlt.tui.breakdown.board import BY, Board, Pair
 from xlt.tui.scheme import Scheme, bar, spark
 from xlt.tui.widgets.rows import GAP, Cell, Column, Rows
+
+if TYPE_CHECKING:
+    from xlt.corpus.trend import Trend
 
 TREND, WIDE_TREND, SHARE = 12, 24, 7
 LEAST_BAR, LEAST_NAME, MOST_NAME = 12, 8, 24

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,10 +12,7 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
-from xlt.corpus.breakdown import Unit
 from xlt.corpus.filters import Filter
-from xlt.corpus.selection import Wanted
-from xlt.corpus.trend import Trend
 from xlt.tui import filtering
 from xlt.tui.actions import bindings
 from xlt.tui.breakdown import board as core
@@ -28,6 +25,10 @@ from xlt.tui.scheme import part_at, scheme_of
 from xlt.tui.screen import XltScreen
 from xlt.tui.widgets.bar import Chip
 from xlt.tui.widgets.rows import Rows
+
+if TYPE_CHECKING:
+    from xlt.corpus.breakdown import Unit
+    from xlt.corpus.trend import Trend
 
 
 class BreakdownScreen(XltScreen):
@@ -168,6 +169,9 @@ class BreakdownScreen(XltScreen):
 
     @on(Rows.Opened)
     def _opened(self, event: Rows.Opened) -> None:
+        from xlt.corpus.selection import Wanted
+        from xlt.tui.posts.screen import PostsScreen
+
         if self._source is None or self._board is None:
             return
         pair, is_second = self._source.at(event.index)
@@ -194,8 +198,6 @@ class BreakdownScreen(XltScreen):
         run = self._board.second if is_second else self._board.run
         if self.view.by == "run" and self.xlt.overview and not whole:
             run, wanted = self.xlt.overview.run(pair.key), replace(wanted, cell=())
-        from xlt.tui.posts.screen import PostsScreen
-
         self.app.push_screen(PostsScreen(wanted, title, run.id if run else None))
 
     @on(Rows.HeaderClicked)
