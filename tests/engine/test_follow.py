@@ -143,6 +143,18 @@ def test_stopped_then_gone_on_with_to_the_end(corpus: Path, tiny_model: Path) ->
     assert 0 < state.done < state.total == 2000
     assert "Stopped." in state.log()
 
+    # As a script's `xlt classify … &` is begun: Ctrl-C is ignored there.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        background = resume(state, corpus.parent)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    until(lambda: follower.look().phase in ("loading", "scoring"))
+    stop(background.pid)
+    assert ended(background) in (Exit.INTERRUPTED, -signal.SIGTERM)
+    state = follower.look()
+    assert state.phase == "stopped"
+
     again = resume(state, corpus.parent)
     assert ended(again) == Exit.DONE, again.said()
     state = follower.look()

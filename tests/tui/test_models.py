@@ -127,7 +127,7 @@ def test_two_models_side_by_side(small: Path) -> None:
 
 
 def test_figures_of_other_texts_are_not_compared() -> None:
-    assert "of the same texts" in comparison("a", "b", []).plain
+    assert "not measured on the same texts" in comparison("a", "b", []).plain
 
 
 def test_a_model_without_anything_known_is_shown_all_the_same() -> None:

@@ -55,7 +55,7 @@ class Started:
     def stop(self) -> None:
         """Ask it to stop; what it has done is kept."""
         if self.code is None:
-            stop(self.pid)
+            _tell(self.pid, signal.SIGINT)
 
 
 def start(arguments: Sequence[str], workspace: Path, folder: Path | None = None) -> Started:
@@ -116,10 +116,15 @@ def resume(state: RunState, workspace: Path) -> Started:
 
 
 def stop(pid: int) -> None:
-    """Ask a process of `xlt` to stop, as Ctrl-C does; nothing happens when it has ended."""
+    """Ask a process of `xlt classify`, whoever began it, to stop as Ctrl-C does; nothing happens when it has ended."""
+    # A shell that begins it in the background has Ctrl-C ignored; this signal it hears all the same.
+    _tell(pid, signal.SIGTERM)
+
+
+def _tell(pid: int, sign: signal.Signals) -> None:
     if alive(pid):
         try:
-            os.kill(pid, signal.SIGINT)
+            os.kill(pid, sign)
         except ProcessLookupError:
             return
         except OSError as error:

@@ -48,6 +48,7 @@ class PlanScreen(Box[bool | None]):
                 yield Button("Close", id="leave", compact=True)
 
     def on_mount(self) -> None:
+        self.query_one("#prompt").display = False
         self.query_one("#start", Button).focus()
         self.jobs.start("plan", self._plan, self._show)
 
@@ -66,7 +67,9 @@ class PlanScreen(Box[bool | None]):
 
     def _show(self, plan: dict[str, Any]) -> None:
         self.query_one("#figures", Static).update(figures(plan))
-        self.query_one("#prompt", Static).update(Text(harmless(str(plan["prompt"])), "dim"))
+        prompt = self.query_one("#prompt", Static)
+        prompt.update(Text(harmless(str(plan["prompt"])), "dim"))
+        prompt.display = True
 
     def _say(self, sentence: str, part: float | None) -> None:
         if sentence:

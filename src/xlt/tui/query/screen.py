@@ -155,7 +155,7 @@ class QueryScreen(XltScreen):
         self.fail(error)
 
     def action_stop(self) -> None:
-        """Stop the query that runs; else go between the text and the rows."""
+        """Stop the query that runs; else to the rows, however often it is pressed."""
         job = self.jobs.running("query")
         if job is not None:
             self.jobs.cancel("query")
@@ -164,8 +164,6 @@ class QueryScreen(XltScreen):
             self.jobs.cancel("count")
             assert self._answer is not None
             self._say(f"the first {self._answer.table.num_rows:,} rows; not counted", self._answer.seconds)
-        elif self.query_one(Rows).has_focus:
-            self.query_one(SqlEditor).focus()
         else:
             self.query_one(Rows).focus()
 

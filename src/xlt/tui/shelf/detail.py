@@ -189,7 +189,9 @@ def comparison(first: str, second: str, found: Sequence[Pair]) -> Text:
     """Two models on the texts that both were measured on."""
     text = Text(f"A {one_line(first)}\nB {one_line(second)}\n\n")
     if not found:
-        return text.append("No figure of both is of the same texts. xlt evaluate measures a model on data of your own.")
+        return text.append(
+            "They were not measured on the same texts. xlt evaluate measures a model on data of your own."
+        )
     for data, metric in dict.fromkeys((each.data, each.metric) for each in found):
         text.append(f"{metric} on {one_line(data)}\n", "bold")
         text.append(f"{'':<14}{'n':>6}{'A':>9}{'B':>9}{'B − A':>9}\n", "dim")

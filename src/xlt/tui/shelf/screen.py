@@ -304,7 +304,8 @@ def machine(found: dict[str, Any]) -> Text:
     text.append("\n")
     for each in found["models"]:
         fits = "   ".join(
-            f"{fit['stored']} {size(fit['total'])} {'fits' if fit['fits'] else 'does not fit'}" for fit in each["fits"]
+            f"{fit['stored']} {size(fit['total']):>9} {'fits' if fit['fits'] else 'does not fit':<12}"
+            for fit in each["fits"]
         )
         text.append(f"{each['name']:<24}").append(f"{fits or each['problem'] or 'size unknown'}\n", "dim")
     if found["advice"]:
