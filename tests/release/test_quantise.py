@@ -281,6 +281,9 @@ def test_what_cannot_be_quantised_is_said(workspace: Path, dev: Path, tmp_path: 
     assert "no model 'tunde'" in refused("tunde")
     assert "its tokenizer cuts texts in a way without a name there" in refused("xlt-mini")
     assert "There is no file" in refused("tuned", data=(tmp_path / "none.csv",))
+    assert "no labelled texts for the task sentiment; give some with --data" in refused(
+        "tuned", task="sentiment", data=()
+    )
     made = run(workspace, dev, "gguf")
     assert "is there already; remove it" in refused("tuned")
     assert "is a GGUF file, which is quantised already" in refused(made.folder.name)
@@ -316,3 +319,38 @@ def test_what_was_lost_is_counted_by_language() -> None:
     assert [line.lost for line in found.lines] == pytest.approx([0.25, 0.0, 0.25])
     assert found.accuracy == 0.7
     assert found.lost_interval is None
+
+
+def test_rows_that_the_training_held_out_are_compared_on(workspace: Path, dev: Path) -> None:
+    from xlt.release.compare import held_out
+    from xlt.release.source import unquantised
+    from xlt.training.signatures import keep_signatures
+
+    with dev.open(encoding="utf-8", newline="") as file:
+        texts = [row["text"] for row in csv.DictReader(file)]
+    home = workspace / "models" / "tuned"
+    source = unquantised("tuned", workspace)
+
+    def chosen(files: tuple[Path, ...] = ()) -> tuple[set[str], str]:
+        examples, name = held_out(source, files, TASK, workspace, None)
+        return {example.text for example in examples}, name
+
+    assert chosen((dev,))[0] == {TASK.normalise(text) for text in texts}
+    assert chosen()[1] == "the bundled sample's held-out tweets"
+    # Fourteen sentences, each three times with another number behind it: near-duplicates of one another.
+    learnt = {TASK.normalise(text) for at, text in enumerate(texts) if at % 14 < 7}
+    keep_signatures(home, texts[:7], texts[7:14])
+    (home / "training").mkdir()
+    record = {"made_of": {"command": ["finetune", "--langs", "en", "--data", str(dev)]}}
+    (home / "training" / "config.json").write_text(json.dumps(record))
+    held, name = chosen()
+    assert name == "the training's held-out rows"
+    assert held
+    assert held <= {TASK.normalise(text) for text in texts} - learnt
+    held, name = chosen((dev,))
+    assert name == "dev.csv"
+    assert held
+    assert held.isdisjoint(learnt)
+    keep_signatures(home, texts, [])
+    with pytest.raises(XltError, match=r"trained on every labelled text of dev\.csv"):
+        chosen((dev,))

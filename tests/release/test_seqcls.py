@@ -52,7 +52,7 @@ def by_pipeline(folder: Path, texts: list[str], **options: Any) -> np.ndarray:
 
 
 def by_us(files: ModelFiles, texts: list[str], task: Task = TASK) -> np.ndarray:
-    scorer = get("torch").load(files, device="cpu", precision="fp32")
+    scorer = get("torch").load(files, device="cpu", precision="fp32", threads=1)
     renderer = Renderer(task, load_tokenizer(files), scorer.loaded.max_tokens)
     return np.asarray(Classifier(scorer, renderer, 1024).score([task.normalise(text) for text in texts]).probabilities)
 

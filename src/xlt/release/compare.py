@@ -17,11 +17,12 @@ from xlt.bundled import bundled
 from xlt.cards.files import ModelFiles
 from xlt.cards.tokenizer import load_tokenizer
 from xlt.engine.score import Classifier
-from xlt.errors import XltError
+from xlt.errors import UsageError, XltError
 from xlt.release.source import Source
 from xlt.science.bootstrap import Interval
 from xlt.science.metrics import Ints, accuracy, macro_f1
 from xlt.science.paired import compare
+from xlt.tasks.load import load_task
 from xlt.tasks.render import Renderer
 from xlt.tasks.spec import Task
 from xlt.training.examples import Example
@@ -81,10 +82,13 @@ def held_out(
     signed = (model.home / SIGNATURES).is_file()
     given = tuple(files) or _tuned_on(model.home)
     if not given and not signed:
+        if task.names != load_task("immigration").names:
+            raise UsageError(f"There are no labelled texts for the task {task.name}; give some with --data FILE.")
         given = (bundled(*SAMPLE),)
     material = read_material(Data(given, workspace), task)
     found = material.examples
-    name = ", ".join(path.name for path in files) or "the bundled sample's held-out tweets"
+    own = "the training's data" if signed else "the bundled sample's held-out tweets"
+    name = ", ".join(path.name for path in files) or own
     if signed:
         known = overlaps(model.home, [example.text for example in found])
         kept = [example for example, side in zip(found, known, strict=True) if side == "dev" and not files]

@@ -1,7 +1,7 @@
 """A classifier folder for other programs: raw tweets in, labels out, with nothing of xlt.
 
 The label rows of the output embedding become the head of a `…ForSequenceClassification`, and the prompt lies in the
-tokenizer. transformers' `pipeline("text-classification")`, vLLM's `classify` and Ray Data take it as it is.
+tokenizer: transformers' `pipeline("text-classification")` takes it as it is.
 """
 
 from __future__ import annotations
