@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from xlt.engine.words import count as count
 from xlt.engine.words import duration as duration
@@ -38,8 +38,8 @@ def stderr_console() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-class Narrator:
-    """Prints what a job says: a live bar on a terminal, a line every few seconds elsewhere."""
+class Voice:
+    """Says sentences on stderr and shows how far a job is: a live bar on a terminal, a line now and then elsewhere."""
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
@@ -48,7 +48,7 @@ class Narrator:
         self._task: TaskID | None = None
         self._spoke = time.monotonic()
 
-    def __enter__(self) -> Narrator:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -66,21 +66,29 @@ class Narrator:
         else:
             print(sentence, file=sys.stderr, flush=True)
 
-    def progress(self, progress: Progress) -> None:
-        """Draw or print how far the job is."""
+    def show(self, done: int, total: int, unit: str, figures: str) -> None:
+        """Draw or print that `done` of `total` units are done, with some figures."""
         if self._live:
-            self._draw(progress)
+            self._draw(done, total, figures)
         elif not self._quiet and time.monotonic() - self._spoke >= PLAIN_SECONDS:
             self._spoke = time.monotonic()
-            self.say(f"{progress.done:,} of {progress.total:,} distinct texts · {describe(progress)}")
+            self.say(f"{done:,} of {total:,} {unit} · {figures}")
 
-    def _draw(self, progress: Progress) -> None:
+    def _draw(self, done: int, total: int, figures: str) -> None:
         if self._bar is None or self._task is None:
             from rich.progress import BarColumn, TaskProgressColumn, TextColumn
             from rich.progress import Progress as Bar
 
-            columns = (BarColumn(40), TaskProgressColumn(), TextColumn("{task.fields[rate]}"))
+            columns = (BarColumn(40), TaskProgressColumn(), TextColumn("{task.fields[figures]}"))
             self._bar = Bar(*columns, console=stderr_console(), transient=True)
-            self._task = self._bar.add_task("classify", total=progress.total, rate="")
+            self._task = self._bar.add_task("", total=total, figures="")
             self._bar.start()
-        self._bar.update(self._task, completed=progress.done, total=progress.total, rate=describe(progress))
+        self._bar.update(self._task, completed=done, total=total, figures=figures)
+
+
+class Narrator(Voice):
+    """Tells how a classification goes."""
+
+    def progress(self, progress: Progress) -> None:
+        """How far it is."""
+        self.show(progress.done, progress.total, "distinct texts", describe(progress))

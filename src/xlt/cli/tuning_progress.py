@@ -2,60 +2,26 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING
 
-from xlt.cli.narrate import PLAIN_SECONDS, count, duration, stderr_console
+from xlt.cli.narrate import Voice, count, duration, stderr_console
 from xlt.languages import name
 from xlt.training.evaluation import SEEN, UNSEEN, Evaluation, Marks
 from xlt.training.listener import Progress
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
-    from rich.progress import TaskID
     from rich.table import Table
 
     from xlt.training.loop import Tuned
 
 
-class TuningNarrator:
+class TuningNarrator(Voice):
     """`xlt.training.listener.Listener` on stderr."""
 
-    def __init__(self, quiet: bool = False) -> None:
-        self._quiet = quiet
-        self._live = sys.stderr.isatty() and not quiet
-        self._bar: Bar | None = None
-        self._task: TaskID | None = None
-        self._spoke = time.monotonic()
-
-    def __enter__(self) -> TuningNarrator:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar:
-            self._bar.stop()
-
-    def say(self, sentence: str) -> None:
-        """One sentence on a line of its own."""
-        if self._quiet:
-            return
-        if self._bar:
-            self._bar.console.print(sentence, markup=False, highlight=False)
-        else:
-            print(sentence, file=sys.stderr, flush=True)
-
     def progress(self, progress: Progress) -> None:
-        """Draw or print how far it is."""
-        if self._live:
-            self._draw(progress)
-        elif time.monotonic() - self._spoke >= PLAIN_SECONDS:
-            self._spoke = time.monotonic()
-            self.say(f"step {progress.step:,} of {progress.steps:,} · {describe(progress)}")
+        """How far it is."""
+        self.show(progress.step, progress.steps, "steps", describe(progress))
 
     def evaluated(self, evaluation: Evaluation, epochs: int, best: bool) -> None:
         """Print a line for an evaluation."""
@@ -65,17 +31,6 @@ class TuningNarrator:
             if marks is not None:
                 parts.append(f"{group} macro-F1 {marks.macro_f1:.3f} accuracy {marks.accuracy:.3f}")
         self.say(" · ".join(parts) + ("  best so far" if best and evaluation.groups else ""))
-
-    def _draw(self, progress: Progress) -> None:
-        if self._bar is None or self._task is None:
-            from rich.progress import BarColumn, TaskProgressColumn, TextColumn
-            from rich.progress import Progress as Bar
-
-            columns = (BarColumn(30), TaskProgressColumn(), TextColumn("{task.fields[figures]}"))
-            self._bar = Bar(*columns, console=stderr_console(), transient=True)
-            self._task = self._bar.add_task("finetune", total=progress.steps, figures="")
-            self._bar.start()
-        self._bar.update(self._task, completed=progress.step, figures=describe(progress))
 
 
 def describe(progress: Progress) -> str:
