@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual import events
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
@@ -165,10 +165,17 @@ class Rows(ScrollView, can_focus=True):
         return max(0, min(cursor, len(self._source) - 1))
 
     def watch_cursor(self, before: int, now: int) -> None:
+        top = self.scroll_offset.y
         self._follow()
-        if before != now:
+        if before == now:
+            return
+        if self.scroll_offset.y == top:
+            # Two lines and not all of them: the cursor is what moves most.
+            for index in (before, now):
+                self.refresh(Region(0, index - top + self.header_lines, self.size.width, 1))
+        else:
             self.refresh()
-            self.post_message(self.Moved(self, now))
+        self.post_message(self.Moved(self, now))
 
     def _follow(self) -> None:
         page = max(1, self.size.height - self.header_lines)
