@@ -166,9 +166,12 @@ class Folder:
 
     def stopped(self, error: XltError) -> XltError:
         """An error, with how to go on."""
+        return XltError(f"{error} Go on with the same command and --resume ({self.whole()}).")
+
+    def whole(self) -> str:
+        """What there is to go on from, as a part of a sentence."""
         steps = self._steps()
-        kept = f"the checkpoint of step {max(steps)} is whole" if steps else "no checkpoint was written yet"
-        return XltError(f"{error} ({kept[0].upper()}{kept[1:]}; go on with the same command and --resume.)")
+        return f"the checkpoint of step {max(steps)} is whole" if steps else "no checkpoint was written yet"
 
     def keep_adapter(self, step: int, adapter: Adapter) -> None:
         """Keep the adapter of an evaluation, which may turn out to be the best."""

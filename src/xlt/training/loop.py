@@ -149,7 +149,9 @@ class _Loop:
         try:
             step = self.trainer.step([self.samples[at] for at in chosen], rate)
         except NotFiniteError as error:
-            raise self._not_finite(error, number, chosen, rate) from None
+            raise self._not_finite(error, number, chosen) from None
+        except XltError as error:
+            raise self.folder.stopped(error) from None
         took = time.monotonic() - started
         standing.step += 1
         standing.loss_sum += step.loss
@@ -211,12 +213,10 @@ class _Loop:
         self.track.close()
         return Tuned(self.folder.path, card, tuple(evaluations), kept, tuple(averaged), peak)
 
-    def _not_finite(self, error: NotFiniteError, number: int, chosen: list[int], rate: float) -> XltError:
+    def _not_finite(self, error: NotFiniteError, number: int, chosen: list[int]) -> XltError:
         ids = [self.tuning.choice.train[at].id for at in chosen]
         named = ", ".join(ids[:_IDS]) + (" …" if len(ids) > _IDS else "")
-        return self.folder.stopped(
-            XltError(
-                f"Step {number + 1:,} failed: {error} Its examples are {named}. Look at them, or start anew under "
-                f"another --name with a lower rate, such as --set lr={self.tuning.recipe.lr / 3:.2g}."
-            )
+        return XltError(
+            f"Step {number + 1:,} failed: {error} Its examples are {named}. Look at them, or start anew under another "
+            f"--name with a lower rate, such as --set lr={self.tuning.recipe.lr / 3:.2g} ({self.folder.whole()})."
         )
