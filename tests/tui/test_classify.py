@@ -56,7 +56,7 @@ def headline(driven: Driven) -> str:
 
 async def looked(driven: Driven) -> None:
     """Wait for another look at the run folders."""
-    screen(driven)._tick()
+    screen(driven).look()
     await driven.settled()
 
 

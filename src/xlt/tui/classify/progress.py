@@ -130,7 +130,9 @@ class SoFar:
         cells = (((language,), label, texts) for (language, label), texts in state.labels.items())
         found = fold(cells)
         groups = self.scheme.groups
-        self.rows = sorted((counted(keys, labels, groups) for keys, labels in found.items()), key=lambda row: -row.n)
+        self.rows = sorted(
+            (counted(keys, labels, groups) for keys, labels in found.items()), key=lambda row: (-row.n, row.lang)
+        )
         if len(self.rows) > 1:
             self.rows.append(counted((), pooled(found.values()), groups))
 

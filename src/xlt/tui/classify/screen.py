@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from xlt.engine.follow import Follower, RunState
     from xlt.engine.process import Started
 
-_LOOK = 0.5
-"""Seconds between two looks at the run folders."""
+_LOOK, _TICK = 0.5, 0.25
+"""Seconds from the end of a look at the run folders to the next, and between two thoughts of it."""
 LISTED = 200
 
 
@@ -64,6 +65,7 @@ class ClassifyScreen(XltScreen):
         self._runs = RunRows(())
         self._follower: Follower | None = None
         self._state: RunState | None = None
+        self._seen = 0.0
         self._wanted: int | None = None
         """The process whose run is shown as soon as it has a folder."""
 
@@ -79,9 +81,9 @@ class ClassifyScreen(XltScreen):
     def on_mount(self) -> None:
         self.query_one(SetupBar).show(Setup.remembered(self.state))
         self.query_one("#runs", Rows).focus()
-        self.set_interval(_LOOK, self._tick)
+        self.set_interval(_TICK, self._tick)
         self.watch(self.app, "theme", lambda: self._draw(), init=False)
-        self._tick()
+        self.look()
 
     def load(self) -> None:
         self._measure()
@@ -139,7 +141,7 @@ class ClassifyScreen(XltScreen):
         self.xlt.started.append(started)
         self._wanted = started.pid
         self.tell(f"Begun as process {started.pid}; it goes on when you leave this screen, or xlt.")
-        self._tick()
+        self.look()
 
     def action_stop(self) -> None:
         """Stop the run at the cursor."""
@@ -186,8 +188,12 @@ class ClassifyScreen(XltScreen):
     # Watching
 
     def _tick(self) -> None:
-        if self.jobs.running("look") is None and self.xlt.screen is self:
-            self.jobs.start("look", self._look, self._looked)
+        if self.xlt.screen is self and not self.jobs.running("look") and time.monotonic() - self._seen >= _LOOK:
+            self.look()
+
+    def look(self) -> None:
+        """Look at the run folders."""
+        self.jobs.start("look", self._look, self._looked)
 
     def _look(self, job: Job) -> tuple[list[RunState], RunState | None]:
         from xlt.corpus.store import runs_folder
@@ -200,6 +206,7 @@ class ClassifyScreen(XltScreen):
         return found, follower.look() if follower else None
 
     def _looked(self, found: tuple[list[RunState], RunState | None]) -> None:
+        self._seen = time.monotonic()
         states, state = found
         rows = self.query_one("#runs", Rows)
         before = [each.id for each in self._runs.states]

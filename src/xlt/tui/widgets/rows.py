@@ -160,6 +160,8 @@ class Rows(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         self._measure()
         self._follow()
+        # It may have been painted between its new size and this, with the columns of the old one.
+        self.refresh()
 
     def validate_cursor(self, cursor: int) -> int:
         return max(0, min(cursor, len(self._source) - 1))
