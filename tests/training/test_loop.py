@@ -30,9 +30,12 @@ from xlt.engine.score import Classifier
 from xlt.errors import Exit, Interrupted, UsageError, XltError
 from xlt.tasks.load import load_task
 from xlt.tasks.render import Renderer
+from xlt.training.examples import Choice
 from xlt.training.job import Tuning
 from xlt.training.listener import Deaf
 from xlt.training.loop import Tuned, finetune
+from xlt.training.material import Source, read_material
+from xlt.training.recipe import load_recipe
 
 SHORT = replace(RECIPE, epochs=3)
 
@@ -238,6 +241,21 @@ def test_a_disk_that_fills_leaves_the_last_checkpoint_whole(tmp_path: Path) -> N
     finetune(replace(tuning, resume=True), Deaf())
     whole = finetune(toy_tuning(tmp_path / "whole", recipe=SHORT), Deaf())
     assert adapter_bits(folder) == adapter_bits(whole.path)
+
+
+@pytest.mark.slow
+def test_the_bundled_base_learns_by_heart(tmp_path: Path) -> None:
+    """Updates of its linear layers are enough to tell sixteen tweets apart: nothing is dead in xlt-mini-base."""
+    pytest.importorskip("torch")
+    task = load_task("immigration")
+    material = read_material(Source(workspace=tmp_path), task)
+    texts = {each.text: each for each in material.examples if each.lang == "en"}
+    few = tuple(each for label in task.names for each in [e for e in texts.values() if e.label == label][:4])
+    recipe = replace(load_recipe("tiny"), dropout=0.0, epochs=25, lr=3e-3, schedule="linear", evals=1)
+    base = find("xlt-mini-base", backend="torch", workspace=tmp_path)
+    job = Tuning("heart", base, task, Choice(few, few), recipe, workspace=tmp_path, device="cpu", threads=1)
+    tuned = finetune(job, Deaf())
+    assert tuned.kept.groups["seen"].accuracy == 1.0
 
 
 def halves(folder: Path) -> dict[str, Any]:
