@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
@@ -229,39 +229,13 @@ def _ask_files(
     return answer, footnotes(answer, question, groups), known, ()
 
 
-def flat(answer: Answer) -> tuple[list[str], list[list[Any]]]:
-    """Columns and rows for CSV, JSON and Parquet; the last row is all together, with empty keys.
-
-    Shares are between 0 and 1, counts `n_…` are their denominators; None where nothing is in a denominator.
-    """
-    bootstrapped = bool(answer.total.intervals)
-    columns = [*answer.by, "n"]
-    for group, classes in answer.total.counts.items():
-        columns.append(f"n_{group}")
-        for name in classes:
-            columns.append(f"{group}_{name}")
-            columns += [f"{group}_{name}_low", f"{group}_{name}_high"] if bootstrapped else []
-    columns.append("top_1_percent_authors")
-    rows = []
-    for row in [*answer.rows, answer.total]:
-        values: list[Any] = [*(row.keys or [None] * len(answer.by)), row.n]
-        for group, classes in row.counts.items():
-            values.append(row.bases[group])
-            for name in classes:
-                values.append(row.share(group, name))
-                if bootstrapped:
-                    values += row.intervals.get(group, {}).get(name) or (None, None)
-        rows.append([*values, row.top])
-    return columns, rows
-
-
 def _emit(
     answer: Answer, notes: list[str], task: Task, runs: tuple[Run, ...], chosen: str, output: Path | None
 ) -> None:
     from xlt.cli.formats import print_json
-    from xlt.cli.rows import objects, print_csv, write_table
+    from xlt.cli.rows import print_csv
     from xlt.cli.tables import shares_table
-    from xlt.disk import write_json
+    from xlt.corpus.written import as_object, flat, write_answer
 
     if chosen == "table":
         from rich.console import Console
@@ -270,23 +244,9 @@ def _emit(
         seen = sorted({lang for run in runs for lang in run.seen}) if len(runs) == 1 else []
         Console(highlight=False).print(shares_table(rows, task, seen, answer.by))
         return
-    columns, values = flat(answer)
-    if chosen == "csv" and output is None:
-        print_csv(columns, values)
-    elif chosen == "json":
-        content = {
-            "task": task.name,
-            "runs": [{"id": run.id, "model": run.model} for run in runs],
-            "by": list(answer.by),
-            "unit": answer.unit,
-            "time_zone": answer.zone,
-            "notes": notes,
-            "rows": objects(columns, values[: len(answer.rows)]),
-            "all": objects(columns, values[-1:])[0],
-        }
-        if output is None:
-            print_json(content)
-        else:
-            write_json(output, content)
-    elif output is not None:
-        write_table(columns, values, output)
+    if output is not None:
+        write_answer(answer, notes, task.name, runs, output)
+    elif chosen == "csv":
+        print_csv(*flat(answer))
+    else:
+        print_json(as_object(answer, notes, task.name, runs))

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal
 
 from xlt.cli.formats import check_format
-from xlt.disk import write_whole
+from xlt.corpus.written import SUFFIXES, format_of, write_csv
+from xlt.corpus.written import objects as objects
+from xlt.corpus.written import write_table as write_table
 from xlt.errors import UsageError
 
 FORMATS = ("table", "csv", "json", "parquet")
 _NARROW = 26
-SUFFIXES = {".csv": "csv", ".json": "json", ".parquet": "parquet"}
 
 
 def choose_format(given: str | None, output: Path | None) -> str:
@@ -26,12 +26,8 @@ def choose_format(given: str | None, output: Path | None) -> str:
         if given == "parquet":
             raise UsageError("--format parquet is no text; name a file with -o FILE.parquet.")
         return given or "table"
-    if output.is_dir():
-        raise UsageError(f"{output} is a folder; give the output a file name such as {output / 'shares.csv'}.")
-    if not output.parent.is_dir():
-        raise UsageError(f"There is no folder {output.parent} to write {output.name} into.")
-    by_name = SUFFIXES.get(output.suffix.lower())
-    if by_name is None or given not in (None, by_name):
+    by_name = format_of(output)
+    if given not in (None, by_name):
         ending = f".{given}" if given in SUFFIXES.values() else ", ".join(SUFFIXES)
         raise UsageError(f"{output}: the output must end in {ending}.")
     return by_name
@@ -39,7 +35,7 @@ def choose_format(given: str | None, output: Path | None) -> str:
 
 def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """CSV on stdout; what is missing stays empty."""
-    _write_csv(sys.stdout, columns, rows)
+    write_csv(sys.stdout, columns, rows)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -68,34 +64,6 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     Console(highlight=False, width=max(console.width, sum(widths) + gaps)).print(table)
 
 
-def objects(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
-    """Rows as JSON objects."""
-    return [{name: _plain(value) for name, value in zip(columns, row, strict=True)} for row in rows]
-
-
-def write_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], output: Path) -> None:
-    """Write .csv or .parquet, whole or not at all. Raises XltError."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    def write(aside: Path) -> None:
-        if output.suffix.lower() == ".parquet":
-            columnar = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
-            pq.write_table(pa.table([pa.array(each) for each in columnar], names=list(columns)), aside)
-            return
-        with aside.open("w", encoding="utf-8", newline="") as file:
-            _write_csv(file, columns, rows)
-
-    write_whole(output, write)
-
-
-def _write_csv(file: TextIO, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow(["" if value is None else value for value in row])
-
-
 def _shown(value: Any) -> str:
     if value is None:
         return "–"
@@ -107,11 +75,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_shown, value))}]"
     return " ".join(str(value).split())
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    if isinstance(value, Decimal):
-        return float(value)
-    return value if value is None or isinstance(value, str | int | float | bool | dict) else str(value)

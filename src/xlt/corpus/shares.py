@@ -54,7 +54,8 @@ class Row:
         ends, filled = [0], 0.0
         for name in self.counts[group]:
             filled += (self.share(group, name) or 0.0) * width
-            ends.append(round(filled))
+            # Corrected shares are estimated one by one, and may come to more than all.
+            ends.append(min(width, round(filled)))
         return [end - start for start, end in itertools.pairwise(ends)]
 
 
