@@ -23,6 +23,7 @@ from xlt.tui.themes import DARK, THEMES, default_theme
 
 if TYPE_CHECKING:
     from xlt.engine.process import Started
+    from xlt.tui.label.writing import Writer
 
 _HEAR = 0.5
 """Seconds between two looks at processes that were begun here."""
@@ -48,6 +49,8 @@ class XltApp(App[None]):
         """Goes up when the corpus has changed."""
         self.started: list[Started] = []
         """Processes that were begun here; they go on without the app."""
+        self.labels: Writer | None = None
+        """Labels on their way into the corpus, once somebody has coded."""
         self._stamp: tuple[int, int] | None = None
         self._wrong: str | None = None
         self._active: list[Here] = []
@@ -238,7 +241,12 @@ class XltApp(App[None]):
             await self.action_quit()
 
     async def action_quit(self) -> None:
-        """Leave xlt; ask what becomes of a run that goes on."""
+        """Leave xlt; wait for labels that are not written, and ask what becomes of a run that goes on."""
+        if self.labels is not None and self.labels.waiting:
+            from xlt.tui.label.leaving import Leaving
+
+            self.push_screen(Leaving(self.labels), self._unburdened)
+            return
         going = [each for each in self.started if each.code is None]
         if not going:
             self._leave()
@@ -250,6 +258,12 @@ class XltApp(App[None]):
             ("stop", "stop it and leave; it resumes where it was"),
         ]
         self.push_screen(Choice(f"{what}: leave xlt?", options), self._left)
+
+    def _unburdened(self, leave: bool | None) -> None:
+        if leave and self.labels is not None:
+            self.labels.stop()
+            self.labels = None
+            self.call_later(self.action_quit)
 
     def _left(self, chosen: str | None) -> None:
         if chosen == "stop":

@@ -5,14 +5,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 
-from xlt.corpus.labelled import Run
 from xlt.corpus.shares import SHADES, Groups, Row, groups_of
 from xlt.errors import UsageError
+
+if TYPE_CHECKING:
+    from xlt.corpus.labelled import Run
+    from xlt.tasks.spec import Task
 
 GREY = "#8a8f98"
 # For a task that is not here: in the order of its labels.
@@ -65,6 +69,11 @@ def scheme_of(run: Run) -> Scheme:
     except UsageError as error:
         colours = {label: _SPARE[at % len(_SPARE)] for at, label in enumerate(run.labels)}
         return _scheme(run.labels, dict(zip(run.labels, run.labels, strict=True)), colours, {}, str(error))
+    return scheme_of_task(task)
+
+
+def scheme_of_task(task: Task) -> Scheme:
+    """The scheme of a task."""
     shorts = {label.name: label.short for label in task.labels}
     return _scheme(task.names, shorts, {label.name: label.colour for label in task.labels}, task.groups)
 

@@ -34,5 +34,6 @@ TABS: tuple[Tab, ...] = (
     Tab("3", "query", "Query", "xlt.tui.query.screen:QueryScreen"),
     Tab("4", "classify", "Classify", "xlt.tui.classify.screen:ClassifyScreen"),
     Tab("5", "models", "Models", "xlt.tui.shelf.screen:ModelsScreen", needs_posts=False),
+    Tab("6", "label", "Label", "xlt.tui.label.screen:LabelScreen"),
 )
 WELCOME = Tab("", "welcome", "Welcome", "xlt.tui.welcome:WelcomeScreen", needs_posts=False)
