@@ -21,8 +21,9 @@ from xlt.engine.process import Started
 from xlt.tui.choice import Choice
 from xlt.tui.classify.plan import PlanScreen
 from xlt.tui.classify.progress import gauge
-from xlt.tui.classify.screen import ClassifyScreen, LogScreen
+from xlt.tui.classify.screen import ClassifyScreen
 from xlt.tui.classify.setup import Setup, SetupBar
+from xlt.tui.reading import TextScreen
 
 LANGS = ("en", "de", "tr", "ko")
 
@@ -155,7 +156,7 @@ def test_a_run_of_the_command_line_shows_with_its_labels_so_far(few: Path) -> No
         await driven.press("r")
         assert "give its xlt classify command again" in driven.notice()
         await driven.press("o")
-        assert isinstance(driven.screen, LogScreen)
+        assert isinstance(driven.screen, TextScreen)
         assert "It has said nothing." in driven.text()
 
     drive(few, script)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,8 @@ from xlt.errors import Exit, XltError
 from xlt.tui.actions import bindings
 from xlt.tui.box import Box
 from xlt.tui.jobs import Job, Jobs
+from xlt.tui.waiting import wait_for
 from xlt.tui.words import harmless
-
-_LOOK = 0.1
 
 
 class PlanScreen(Box[bool | None]):
@@ -54,12 +52,7 @@ class PlanScreen(Box[bool | None]):
 
     def _plan(self, job: Job) -> dict[str, Any]:
         started = start([*self._arguments, "--plan", "--format=json"], self._workspace)
-        while started.code is None:
-            if job.cancelled:
-                started.stop()
-                job.leash.check()
-            job.say(f"Loading the model to time it …  {time.monotonic() - job.began:.0f} s")
-            time.sleep(_LOOK)
+        wait_for(job, started, "Loading the model to time it")
         if started.code != Exit.DONE:
             raise XltError(started.said())
         found: dict[str, Any] = json.loads(started.printed())

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
 from xlt.errors import XltError
 from xlt.tui.actions import bindings
-from xlt.tui.box import Box
 from xlt.tui.classify import progress
 from xlt.tui.classify.plan import PlanScreen, extent_words
 from xlt.tui.classify.progress import RunRows, SoFar
 from xlt.tui.classify.setup import Setup, SetupBar
 from xlt.tui.jobs import Job
+from xlt.tui.reading import TextScreen
 from xlt.tui.screen import XltScreen
 from xlt.tui.widgets.rows import Rows
 from xlt.tui.words import harmless
@@ -32,24 +31,6 @@ if TYPE_CHECKING:
 _LOOK, _TICK = 0.5, 0.25
 """Seconds from the end of a look at the run folders to the next, and between two thoughts of it."""
 LISTED = 200
-
-
-class LogScreen(Box[None]):
-    """What a run said, and when."""
-
-    def __init__(self, title: str, log: str) -> None:
-        super().__init__()
-        self._title, self._log = title, log
-
-    def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="box"):
-            yield Static(Text(self._title), classes="title")
-            yield Static(Text(harmless(self._log) or "It has said nothing."))
-
-    def on_mount(self) -> None:
-        box = self.query_one(VerticalScroll)
-        box.focus()
-        box.scroll_end(animate=False)
 
 
 class ClassifyScreen(XltScreen):
@@ -172,7 +153,8 @@ class ClassifyScreen(XltScreen):
     def action_log(self) -> None:
         """What the run at the cursor said."""
         if self._state is not None:
-            self.app.push_screen(LogScreen(f"{self._state.folder}", self._state.log()))
+            log = Text(harmless(self._state.log()) or "It has said nothing.")
+            self.app.push_screen(TextScreen(str(self._state.folder), log, end=True))
 
     @on(Rows.Opened, "#runs")
     @on(Rows.Opened, "#so-far")

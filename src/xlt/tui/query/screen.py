@@ -20,7 +20,7 @@ from xlt.tui.query.editor import Candidates, SqlEditor
 from xlt.tui.query.results import ArrowRows, RecordScreen
 from xlt.tui.screen import XltScreen
 from xlt.tui.widgets.bar import Chip
-from xlt.tui.widgets.picker import Item, Picker
+from xlt.tui.widgets.picker import Picker
 from xlt.tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
@@ -235,19 +235,13 @@ class QueryScreen(XltScreen):
 
     def action_named(self) -> None:
         """Choose a named query."""
-        from xlt.corpus.queries import named
+        from xlt.tui.query.lists import named_items
 
         try:
-            queries = named(self.xlt.workspace)
+            items = named_items(self.xlt.workspace)
         except XltError as error:
             self.fail(error)
             return
-        items = []
-        for each in queries.values():
-            own = each.path.is_relative_to(self.xlt.workspace.resolve() / "queries")
-            given = [f"${parameter.name} = {parameter.default}: {parameter.about}" for parameter in each.parameters]
-            where = "in this workspace" if own else "ships with xlt; saved, the copy of this workspace wins"
-            items.append(Item(each.name, each.name, each.title, "\n".join([each.about, *given, "", where])))
         self.app.push_screen(Picker("Named queries", items, self._open_query), self._open)
 
     def _open(self, name: str | None) -> None:
@@ -273,15 +267,9 @@ class QueryScreen(XltScreen):
 
     def action_history(self) -> None:
         """Choose a statement that was run before."""
-        from xlt.corpus.history import entries
+        from xlt.tui.query.lists import history_items
 
-        items, seen = [], set()
-        for each in reversed(entries(self.xlt.workspace)):
-            if each.sql in seen:
-                continue
-            seen.add(each.sql)
-            came = each.error or f"{'more' if each.rows is None else f'{each.rows:,}'} rows, {each.seconds} s"
-            items.append(Item(each.sql, each.sql[:200], "", f"{each.at[:16].replace('T', ' ')}  {came}\n\n{each.sql}"))
+        items = history_items(self.xlt.workspace)
         if not items:
             self.tell("Nothing was run in this workspace yet.")
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,12 @@ from textual.widgets import Static
 from xlt.errors import UsageError, XltError
 from xlt.training.curves import Curves
 from xlt.tui.actions import bindings
-from xlt.tui.box import Box
 from xlt.tui.choice import Choice
 from xlt.tui.jobs import Job
+from xlt.tui.reading import TextScreen
 from xlt.tui.screen import XltScreen
 from xlt.tui.shelf.detail import Shown, comparison, describe, parameters, size
+from xlt.tui.waiting import wait_for
 from xlt.tui.widgets.picker import Item, Picker
 from xlt.tui.widgets.rows import Cell, Column, Rows
 
@@ -65,19 +65,6 @@ class Shelf:
             Column("tuned", "tuned for", 12, fill=True),
             Column("state", "", 14),
         ]
-
-
-class TextScreen(Box[None]):
-    """Some lines to read."""
-
-    def __init__(self, title: str, text: Text) -> None:
-        super().__init__()
-        self._title, self._text = title, text
-
-    def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="box"):
-            yield Static(Text(self._title), classes="title")
-            yield Static(self._text)
 
 
 class ModelsScreen(XltScreen):
@@ -242,14 +229,10 @@ class ModelsScreen(XltScreen):
             return
         self.xlt.started.append(started)
 
-        def follow(job: Job) -> None:
-            while started.code is None:
-                job.leash.check()
-                job.say(f"{about}: {started.said() or '…'}  {time.monotonic() - job.began:.0f} s")
-                time.sleep(0.2)
-
         # How it ended the app says.
-        self.jobs.start("process", follow, lambda _: self._look())
+        self.jobs.start(
+            "process", lambda job: wait_for(job, started, about, ends_with_job=False), lambda _: self._look()
+        )
 
     def action_doctor(self) -> None:
         """Look at the machine."""
@@ -264,12 +247,7 @@ class ModelsScreen(XltScreen):
 
         # In a process of its own: it imports the backends, which are large.
         started = start(["doctor", "--format=json"], self.xlt.workspace, self.xlt.workspace)
-        while started.code is None:
-            if job.cancelled:
-                started.stop()
-                job.leash.check()
-            job.say(f"Looking at this machine …  {time.monotonic() - job.began:.0f} s")
-            time.sleep(0.1)
+        wait_for(job, started, "Looking at this machine")
         try:
             found: dict[str, Any] = json.loads(started.printed())
         except ValueError:
