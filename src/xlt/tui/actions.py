@@ -88,7 +88,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("query", "history", "f3,ctrl+t", "history", "Statements that were run before.", footer=True),
     Action("query", "save", "f4,ctrl+s", "save", "Save the text as a named query of this workspace.", footer=True),
     Action("query", "export", "e,f8", "export", "Write all rows to a file.", footer=True),
-    Action("query", "stop", "escape", "stop", "Stop the query that runs; else between the text and the rows."),
+    Action("query", "stop", "escape", "stop", "Stop the query that runs; else to the rows."),
     Action("query", "edit", "i", "edit", "To the text."),
     Action("query", "copy", "y", "copy row", "Copy the row at the cursor."),
     Action("editor", "complete", "ctrl+n,ctrl+@", "complete", "Offer tables, columns and keywords; tab takes one."),
