@@ -67,7 +67,7 @@ def test_one_label_one_unit_and_nothing() -> None:
     assert agreement.krippendorff(np.array([[0, 1]]), 2) == 0.0
     assert agreement.agreement(np.empty((0, 2), np.int64), 2).units == 0
     perfect = agreement.agreement(np.array([[0, 0], [1, 1]] * 40), 2)
-    assert (perfect.alpha, perfect.alpha_interval, perfect.agreement) == (1.0, (1.0, 1.0), 1.0)
+    assert (perfect.alpha, perfect.alpha_interval, perfect.agreement) == (1.0, None, 1.0)
 
 
 def test_an_interval_from_fifty_units_on() -> None:

@@ -18,6 +18,12 @@ def noisy(n: int, labels: int = 4, right: float = 0.7) -> tuple[metrics.Ints, me
     return gold, np.where(RNG.random(n) < right, gold, wrong)
 
 
+def test_no_interval_without_width() -> None:
+    perfect = np.hstack([np.eye(2) * 40, np.zeros((2, 1))])
+    assert bootstrap.allows_interval(perfect)
+    assert bootstrap.score_interval([perfect], metrics.accuracy_of, seed=0) is None
+
+
 def test_no_interval_below_fifty_rows_or_five_of_a_label() -> None:
     def counts(*gold: int) -> metrics.Floats:
         return np.hstack([np.diag(np.array(gold, float)), np.zeros((len(gold), 1))])
@@ -88,7 +94,7 @@ def test_a_comparison_is_paired() -> None:
     back = paired.compare(gold, b, a, 4, np.zeros(400, np.int64), seed=0)
     assert back.macro_f1_difference == pytest.approx(-found.macro_f1_difference)
     same = paired.compare(gold, a, a, 4, np.zeros(400, np.int64), seed=0)
-    assert (same.p, same.accuracy_interval, same.macro_f1_interval) == (1.0, (0.0, 0.0), (0.0, 0.0))
+    assert (same.p, same.accuracy_interval, same.macro_f1_interval) == (1.0, None, None)
 
 
 def test_expected_calibration_error_by_hand() -> None:

@@ -19,7 +19,7 @@ from xlt.bundled import bundled
 from xlt.errors import XltError
 from xlt.study.design import load_study
 from xlt.study.grid import Grid, Where
-from xlt.study.transfer import curves_of, label_of, matrix, per_seed, within_language
+from xlt.study.transfer import APART, curves_of, label_of, matrix, overlap_note, per_seed, within_language
 
 LANGS = ("en", "de", "it")
 QUICK = """
@@ -95,7 +95,7 @@ def test_the_matrix_marks_what_was_seen_and_takes_the_mean_over_seeds(folder: Pa
     at = table.columns.index
     alone = [row[at("accuracy")] for row in table.rows if row[at("slice")] == "it" and row[at("measure")] == "labels"]
     assert found.spots[four, "it"].mean == pytest.approx(np.mean(alone))
-    within = {row[0]: row for row in within_language(found).rows}
+    within = {row[1]: row[1:] for row in within_language(found).rows}
     assert within["it"][3] == 2  # rows that saw Italian: 4 and 8 shots
     assert within["en"][4] is None
     assert within["de"][6] == pytest.approx(within["de"][2] - within["de"][4])
@@ -132,6 +132,92 @@ def test_changed_test_rows_are_refused(folder: Path) -> None:
     grid = Grid(load_study(folder / "study.toml"), Where(folder))
     with pytest.raises(XltError, match="has changed since"):
         grid.run(grid.study.cells, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("train.csv", "unrelated", "neutral", "train.csv has changed"),
+        (
+            "study.toml",
+            "train =",
+            'task = "immigration-published"\ntrain =',
+            "The task immigration-published has changed",
+        ),
+    ],
+)
+def test_other_data_and_tasks_are_not_mixed(folder: Path, file: str, old: str, new: str, said: str) -> None:
+    ran(folder)
+    path = folder / file
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+    grid = Grid(load_study(folder / "study.toml"), Where(folder))
+    with pytest.raises(XltError, match=said):
+        grid.run(grid.study.cells, lambda _: None)
+
+
+def test_settings_are_not_mixed(folder: Path) -> None:
+    (folder / "study.toml").write_text(TUNED, encoding="utf-8")
+    grid = Grid(load_study(folder / "study.toml"), Where(folder))
+    prompted, tuned = grid.study.cells[-1], grid.study.cells[0]
+    rows = np.full((len(grid.test.texts), 4), 0.25, np.float32)
+    for cell, settings in ((prompted, []), (tuned, ["epochs=2"])):
+        grid.store.write(cell, grid.task.names, rows, test=grid.test.hash, settings=settings)
+    grid.check([prompted])  # settings are those of recipes
+    with pytest.raises(XltError, match=r"\[settings\] of .* has changed"):
+        grid.check([tuned])
+
+
+def copy_into_test(folder: Path) -> str:
+    """One English training text, with a link more, as the first test row; the training text."""
+    with (folder / "train.csv").open(encoding="utf-8", newline="") as file:
+        known = next(row for row in csv.DictReader(file) if row["lang"] == "en")
+    with (folder / "test.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    copy = {**known, "text": f"RT @someone: {known['text'].upper()} https://t.co/abc"}
+    with (folder / "test.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows([copy, *rows])
+    return known["text"]
+
+
+def test_test_texts_that_were_learnt_from_are_counted_and_set_apart(folder: Path) -> None:
+    copy_into_test(folder)
+    study = folder / "study.toml"
+    study.write_text(QUICK.replace('["en", "en+de"]', '["en", "de"]'), encoding="utf-8")
+    grid = ran(folder)
+    found = matrix(grid, grid.study.cells, "accuracy")
+    assert (found.overlaps["ngrams en"], found.overlaps["ngrams de"], found.overlaps["commonest en"]) == (1, 0, 0)
+    assert found.spots["ngrams en", APART].n == len(grid.test.texts) - 1
+    assert ("ngrams de", APART) not in found.spots
+    right = found.spots["ngrams en", "all"].mean * len(grid.test.texts) - 1
+    assert found.spots["ngrams en", APART].mean == pytest.approx(right / (len(grid.test.texts) - 1))
+    note = overlap_note(grid, found)
+    assert note is not None
+    assert note.startswith(f"1 of {len(grid.test.texts)} test texts")
+
+
+def test_prompts_show_nothing_like_a_test_text(folder: Path) -> None:
+    known = copy_into_test(folder)
+    (folder / "study.toml").write_text(TUNED.replace("k = 2", "k = 64"), encoding="utf-8")
+    grid = Grid(load_study(folder / "study.toml"), Where(folder))
+    cell = next(cell for cell in grid.study.cells if cell.strategy == "few-shot")
+    shown = {each.text for each in grid._shown(cell)["en"]}
+    assert len(shown) == 23
+    assert known not in shown
+
+
+def test_a_curve_has_intervals_from_five_seeds_on(folder: Path) -> None:
+    study = folder / "study.toml"
+    study.write_text(QUICK.replace("[1, 2]", "[1, 2, 3, 4, 5]"), encoding="utf-8")
+    grid = ran(folder)
+    spot = matrix(grid, grid.study.cells, "accuracy").spots["ngrams en +4 it", "it"]
+    points = curves_of(grid, grid.study.cells, "accuracy")["ngrams-en"]["it"]
+    assert spot.spread
+    assert points[1][2] == pytest.approx(2.776445 * spot.spread / 5**0.5)
+    assert points[0][2] == 0  # one seed: without shots nothing is drawn
+    few = [cell for cell in grid.study.cells if cell.seed < 3]
+    assert all(half == 0 for _, _, half in curves_of(grid, few, "accuracy")["ngrams-en"]["it"])
 
 
 def test_tables_and_pictures(folder: Path, xlt: Xlt) -> None:  # noqa: F811

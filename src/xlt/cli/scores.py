@@ -44,7 +44,7 @@ def print_tables(tables: dict[str, Table], rows: Rows, task: Task) -> None:
         kept = [at for at, column in enumerate(table.columns) if column != "kind"]
         print_table(
             [table.columns[at].replace("_", " ") for at in kept],
-            [[_shown(row[at]) for at in kept] for row in table.rows],
+            [[_shown(row[at], table.columns[at]) for at in kept] for row in table.rows],
         )
 
 
@@ -87,9 +87,11 @@ def _with(cells: dict[str, Any], score: str) -> str:
     return value if low is None else f"{value} ({_shown(low)}-{_shown(high)})"
 
 
-def _shown(value: Any) -> Any:
+def _shown(value: Any, column: str = "") -> Any:
     if value is None:
         return NOTHING
+    if column in ("p", "p_holm") and value < 0.001:
+        return "< .001"
     if isinstance(value, float):
         return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
     return value

@@ -98,10 +98,13 @@ def table(
 ) -> None:
     """What the study came to: training sets by test languages, mean over seeds; * marks languages seen in training.
 
+    --format csv has the 95 % intervals over test texts, of the seed in the middle, and `all but overlaps`: without the
+    test texts that are nearly one that was learnt from.
+
     Example: xlt transfer table study.toml
     """
     from xlt.cli.rows import choose_format
-    from xlt.study.transfer import matrix, per_seed, within_language
+    from xlt.study.transfer import matrix, overlap_note, per_seed, within_language
 
     _check_score(score)
     chosen = choose_format(format, output)
@@ -119,6 +122,8 @@ def table(
         _print_matrix(whole)
     else:
         _give(*_long(whole), chosen, output)
+    if chosen == "table" and (note := overlap_note(grid, whole)):
+        print(note, file=sys.stderr)
 
 
 @app.command("explain")
@@ -213,7 +218,7 @@ def _check_score(score: str) -> None:
 
 def _print_matrix(found: Matrix) -> None:
     from xlt.cli.rows import print_table
-    from xlt.study.transfer import POOLED
+    from xlt.study.transfer import APART, POOLED
 
     rows: list[list[Any]] = []
     for row in found.rows:
@@ -224,7 +229,7 @@ def _print_matrix(found: Matrix) -> None:
             line.append("–" if spot is None else f"{spot.mean:.3f}".removeprefix("0") + mark)
         rows.append(line)
     print_table(["", "seeds", *found.columns], rows)
-    least = min(spot.n for (_, column), spot in found.spots.items() if column not in POOLED)
+    least = min(spot.n for (_, column), spot in found.spots.items() if column not in (*POOLED, APART))
     print(
         f"\n{'Macro-F1' if found.score == 'macro_f1' else 'Accuracy'}, mean over seeds; * the language had labels in "
         f"training or in the prompt. The smallest language has {least} test texts: cells of that size are noise; "

@@ -43,11 +43,15 @@ def drawn(strata: Sequence[Floats], seed: int, draws: int = DRAWS) -> Floats:
 
 
 def interval(values: Floats, level: float = 0.95) -> Interval | None:
-    """The percentile interval of bootstrap values, shape (draws,); None when any of them is no number."""
+    """The percentile interval of bootstrap values, shape (draws,); None when any of them is no number.
+
+    None also when they are all the same: a sample without an error, or an answer that never changes, has no spread to
+    draw from, and an interval of no width would be false.
+    """
     if not len(values) or not np.isfinite(values).all():
         return None
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    return (float(low), float(high)) if high - low > 1e-12 else None
 
 
 def score_interval(

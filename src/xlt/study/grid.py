@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from xlt.cards.registry import find
 from xlt.corpus.coded import CodedColumns
 from xlt.errors import Interrupted, XltError
 from xlt.locks import hold
+from xlt.science.metrics import Ints
 from xlt.study.baselines import commonest, ngrams
 from xlt.study.cells import Probabilities, Store
 from xlt.study.design import PROMPTED, TUNED, Cell, Study
@@ -28,6 +30,8 @@ from xlt.tasks.spec import Task
 from xlt.training.choose import Wish, choose
 from xlt.training.examples import Choice, Example
 from xlt.training.material import Material, Source, read_material
+from xlt.training.near import exact_key, signatures, similar_pairs, stripped
+from xlt.training.recipe import load_recipe
 from xlt.training.split import draw
 
 Say = Callable[[str], None]
@@ -63,6 +67,7 @@ class Grid:
         self.task: Task = load_task(study.task)
         self.store = Store.of(study)
         self.test: TestSet = read_test(study, self.task)
+        self._overlaps: dict[Cell, Ints] = {}
 
     @cached_property
     def material(self) -> Material:
@@ -89,14 +94,62 @@ class Grid:
             return tuple(self.store.record(cell).get("seen", ())) if self.store.finished(cell) else ()
         return self.choice(cell, 0.0).seen
 
+    @cached_property
+    def near(self) -> dict[str, set[int]]:
+        """Texts of the training file → test rows that are the same, or nearly (MinHash of .8 or more)."""
+        texts = sorted({each.text for each in self.material.examples})
+        ours, theirs = [stripped(text) for text in texts], [stripped(text) for text in self.test.texts]
+        found: dict[str, set[int]] = {}
+        rows: dict[bytes, set[int]] = {}
+        for row, text in enumerate(theirs):
+            rows.setdefault(exact_key(text), set()).add(row)
+        for text, bare in zip(texts, ours, strict=True):
+            if exact_key(bare) and (same := rows.get(exact_key(bare))):
+                found.setdefault(text, set()).update(same)
+        for one, row in similar_pairs(signatures(ours), signatures(theirs)).tolist():
+            found.setdefault(texts[one], set()).add(row)
+        return found
+
+    def overlap(self, cell: Cell) -> Ints:
+        """Test rows that are nearly one of the texts that the cell learnt from or was chosen by, in order."""
+        if cell.strategy in (*PROMPTED, "commonest"):
+            return np.array([], np.int64)
+        if cell not in self._overlaps:
+            tuned = cell.strategy in TUNED
+            share = load_recipe(cell.recipe).changed(self.study.settings).dev_share if tuned else 0.0
+            choice = self.choice(cell, share)
+            rows = {row for each in (*choice.train, *choice.dev) for row in self.near.get(each.text, ())}
+            self._overlaps[cell] = np.array(sorted(rows), np.int64)
+        return self._overlaps[cell]
+
+    @cached_property
+    def _train_hash(self) -> str:
+        return hashlib.sha256(self.study.train.read_bytes()).hexdigest()[:16]
+
+    def _made_of(self, cell: Cell) -> dict[str, object]:
+        """What decides a cell's labels and stands neither in its key nor in the test rows."""
+        settings = list(self.study.settings) if cell.strategy in TUNED else []
+        train = "" if cell.strategy == "zero-shot" else self._train_hash
+        return {"task": self.task.hash, "train": train, "settings": settings}
+
     def check(self, cells: Sequence[Cell]) -> None:
-        """Raise XltError when a finished cell was made from other data than the study's files hold now."""
+        """Raise XltError when a finished cell was made from other data, task or settings than the study has now."""
+        of = {
+            "test": str(self.study.test),
+            "task": f"The task {self.task.name}",
+            "train": str(self.study.train),
+            "settings": f"[settings] of {self.study.path}",
+        }
         for cell in cells:
-            if self.store.finished(cell) and self.store.record(cell).get("test") != self.test.hash:
-                raise XltError(
-                    f"{self.study.test} has changed since the cell {cell.key} was run; call the study by another name, "
-                    f"or remove {self.store.folder} to run it anew."
-                )
+            if not self.store.finished(cell):
+                continue
+            record = self.store.record(cell)
+            for key, now in {"test": self.test.hash, **self._made_of(cell)}.items():
+                if record.get(key, now) != now:
+                    raise XltError(
+                        f"{of[key]} has changed since the cell {cell.key} was run; call the study by another name, "
+                        f"or remove {self.store.folder} to run it anew."
+                    )
 
     def run(self, cells: Sequence[Cell], say: Say) -> Outcome:
         """Run the cells that are not finished. A cell that fails is told and left; Ctrl-C is not a failure."""
@@ -130,7 +183,7 @@ class Grid:
             self.task.names,
             probabilities,
             test=self.test.hash,
-            task=self.task.hash,
+            **self._made_of(cell),
             xlt=__version__,
             seconds=round(time.monotonic() - started, 1),
             **record,
@@ -183,7 +236,7 @@ class Grid:
 
     def _shown(self, cell: Cell) -> dict[str, list[Example]]:
         """The examples of the prompt by language; "" for texts of every other language."""
-        taken = {self.task.normalise(text) for text in self.test.texts}
+        taken = {*self.near, *(self.task.normalise(text) for text in self.test.texts)}
         pool = [each for each in self.material.examples if each.text not in taken]
         if cell.shown == "en":
             return {"": self._spread(cell, [each for each in pool if each.lang == "en"])}

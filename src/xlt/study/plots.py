@@ -50,14 +50,17 @@ def heat_map(found: Matrix, output: Path) -> None:
 
 
 def curves(points: Mapping[str, Sequence[tuple[float, float, float]]], score: str, output: Path) -> None:
-    """Score by number of examples; each curve is (shots, mean, standard deviation over seeds) points."""
+    """Score by number of examples; each curve is (shots, mean, half an interval over seeds or 0) points."""
     plt = pyplot()
     figure, axes = plt.subplots(figsize=(5.2, 3.4))
     for (label, line), (colour, marker) in zip(points.items(), LINES * 3, strict=False):
-        shots, means, spreads = zip(*line, strict=True)
-        axes.errorbar(
-            shots, means, yerr=spreads, color=colour, marker=marker, capsize=2, linewidth=1.4, label=name(label)
-        )
+        shots, means, halves = zip(*line, strict=True)
+        bars = [half or float("nan") for half in halves]
+        axes.errorbar(shots, means, yerr=bars, color=colour, marker=marker, capsize=2, linewidth=1.4, label=name(label))
+    if any(half for line in points.values() for _, _, half in line):
+        axes.set_title("Bars: 95 % over seeds and their draws; the test texts stay the same", fontsize=8, loc="left")
+    else:
+        axes.set_title("Too few seeds for intervals: five or more are needed", fontsize=8, loc="left")
     axes.set_xlabel("labelled examples of the language in training")
     axes.set_ylabel(_title(score))
     axes.spines[["top", "right"]].set_visible(False)

@@ -18,6 +18,10 @@ from xlt.study.rows import Rows, System
 
 SCORES = ("accuracy", "macro_f1")
 POOLED = ("seen", "unseen", "all")
+APART = "all but overlaps"
+"""All test texts but those that are nearly one that the configuration learnt from."""
+LEAST_SEEDS = 5
+"""Seeds below which no interval over seeds is given."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class Matrix:
     spots: dict[tuple[str, str], Spot]
     seeds: dict[str, int]
     """Row → seeds behind it."""
+    overlaps: dict[str, int]
+    """Row → test texts that are nearly one that it learnt from, the most of its seeds."""
 
 
 def label_of(cell: Cell) -> str:
@@ -82,6 +88,7 @@ def as_rows(grid: Grid, cells: Sequence[Cell]) -> Rows:
                 Matched(found, int((found < 0).sum()), {}, {}),
                 probabilities.astype(np.float64),
                 tuple(grid.store.record(cell).get("seen", ())),
+                grid.overlap(cell),
             )
         )
     return Rows(grid.test.gold, grid.test.langs, grid.test.texts, tuple(systems))
@@ -98,49 +105,82 @@ def matrix(grid: Grid, cells: Sequence[Cell], score: str = "macro_f1") -> Matrix
     columns = [str(names[at]) for at in sorted(range(len(names)), key=lambda at: (-sizes[at], names[at]))]
     spots: dict[tuple[str, str], Spot] = {}
     seeds: dict[str, int] = {}
+    overlaps: dict[str, int] = {}
+    everything = np.ones(len(langs), bool)
     for each, members in groups.items():
         row = label_of(each)
         seeds[row] = len(members)
-        known = np.isin(langs, grid.store.record(members[0]).get("seen", []))
+        overlaps[row] = max(len(grid.overlap(member)) for member in members)
+        # Whose examples a prompt shows may differ from seed to seed.
+        known = [np.isin(langs, grid.store.record(member).get("seen", [])) for member in members]
+        new = [~np.isin(np.arange(len(langs)), grid.overlap(member)) for member in members]
         table = per_seed(grid, members)
-        for column in [*columns, *POOLED]:
-            where = {"seen": known, "unseen": ~known, "all": np.ones(len(langs), bool)}.get(column, langs == column)
-            if not where.any():
+        for column in [*columns, *POOLED, *([APART] if overlaps[row] else [])]:
+            of = {"seen": known, "unseen": [~mask for mask in known], APART: new}
+            masks = of.get(column, [everything if column == "all" else langs == column] * len(members))
+            there = [(member, mask) for member, mask in zip(members, masks, strict=True) if mask.any()]
+            if not there:
                 continue
-            values = [_score(grid, member, where, score) for member in members]
-            middle = members[int(np.argsort(values)[len(values) // 2])]
+            values = [_score(grid, member, mask, score) for member, mask in there]
+            middle = there[int(np.argsort(values)[len(values) // 2])][0]
             low, high = _bounds(table, middle, column, score)
             spots[row, column] = Spot(
                 mean(values),
                 stdev(values) if len(values) > 1 else None,
-                bool(known[where][0]) if column not in POOLED else None,
-                int(where.sum()),
+                any(bool(mask[langs == column][0]) for mask in known) if column in columns else None,
+                int(there[0][1].sum()),
                 low,
                 high,
             )
-    return Matrix(score, tuple(seeds), (*columns, *POOLED), spots, seeds)
+    return Matrix(score, tuple(seeds), (*columns, *POOLED), spots, seeds, overlaps)
 
 
 def within_language(found: Matrix) -> Table:
-    """For each language: the mean over configurations that saw it, and over those that did not.
+    """For each strategy and language: the mean over configurations that saw it, and over those that did not.
 
     Compared within a language, since languages differ in their mix of labels. Prompted models and the commonest label
-    are left out: nothing was learnt.
+    are left out: nothing was learnt. So is translate-test, whose texts are English.
     """
-    table = Table(("lang", "n", "seen", "seen_rows", "unseen", "unseen_rows", "difference"))
-    for column in found.columns:
-        spots = [
-            spot
-            for (row, name), spot in found.spots.items()
-            if name == column and spot.seen is not None and row.split(" ", 1)[0] not in (*PROMPTED, "commonest")
-        ]
-        seen = [spot.mean for spot in spots if spot.seen]
-        unseen = [spot.mean for spot in spots if not spot.seen]
-        if spots:
-            a, b = (mean(values) if values else None for values in (seen, unseen))
-            gap = a - b if a is not None and b is not None else None
-            table.rows.append((column, spots[0].n, a, len(seen), b, len(unseen), gap))
+    table = Table(("strategy", "lang", "n", "seen", "seen_rows", "unseen", "unseen_rows", "difference"))
+    for strategy in dict.fromkeys(row.split(" ", 1)[0] for row in found.rows):
+        if strategy in (*PROMPTED, "commonest", "translate-test"):
+            continue
+        for column in found.columns:
+            spots = [
+                spot
+                for (row, name), spot in found.spots.items()
+                if name == column and spot.seen is not None and row.split(" ", 1)[0] == strategy
+            ]
+            seen = [spot.mean for spot in spots if spot.seen]
+            unseen = [spot.mean for spot in spots if not spot.seen]
+            if spots:
+                a, b = (mean(values) if values else None for values in (seen, unseen))
+                gap = a - b if a is not None and b is not None else None
+                table.rows.append((strategy, column, spots[0].n, a, len(seen), b, len(unseen), gap))
     return table
+
+
+def overlap_note(grid: Grid, found: Matrix) -> str | None:
+    """What test texts that nearly stand in the training file do to the scores; None where there are none."""
+    near = len(set().union(*grid.near.values()))
+    if not near:
+        return None
+    note = (
+        f"{near:,} of {len(grid.test.texts):,} test texts are the same as a text of {grid.study.train.name}, or nearly "
+        "(MinHash of .8 or more)"
+    )
+    moved = {
+        row: found.spots[row, APART].mean - found.spots[row, "all"].mean
+        for row in found.rows
+        if (row, APART) in found.spots
+    }
+    if not moved:
+        return f"{note}; no configuration learnt from one of them."
+    most = max(moved, key=lambda row: abs(moved[row]))
+    return (
+        f"{note} and are counted. Without those that a configuration learnt from, its score over all changes most "
+        f"for {most}: by {moved[most]:+.3f} ({APART!r} in --format csv)."
+    )
 
 
 def _score(grid: Grid, cell: Cell, where: Any, score: str) -> float:
@@ -158,7 +198,11 @@ def _bounds(table: Table, cell: Cell, column: str, score: str) -> tuple[float | 
 
 
 def curves_of(grid: Grid, cells: Sequence[Cell], score: str) -> dict[str, dict[str, list[tuple[float, float, float]]]]:
-    """What examples of a language buy: configuration without shots → language → (shots, mean, deviation over seeds)."""
+    """What examples of a language buy: configuration without shots → language → (shots, mean, half an interval).
+
+    The interval is Student's, 95 %, of the mean over seeds: each seed draws other examples and trains anew, on the same
+    test texts. It is 0 below LEAST_SEEDS seeds.
+    """
     found = matrix(grid, cells, score)
     shots: dict[str, dict[str, dict[int, str]]] = {}
     for cell in cells:
@@ -169,8 +213,17 @@ def curves_of(grid: Grid, cells: Sequence[Cell], score: str) -> dict[str, dict[s
     for bare, langs in shots.items():
         name = "-".join(bare.split())
         for lang, rows in langs.items():
-            spots = [(number, found.spots.get((row, lang))) for number, row in sorted(rows.items())]
-            line = [(float(number), spot.mean, spot.spread or 0.0) for number, spot in spots if spot]
+            line = [
+                (float(number), spot.mean, _half(spot.spread, found.seeds[row]))
+                for number, row in sorted(rows.items())
+                if (spot := found.spots.get((row, lang)))
+            ]
             if len(line) > 1:
                 curves.setdefault(name, {})[lang] = line
     return curves
+
+
+def _half(spread: float | None, seeds: int) -> float:
+    from scipy.stats import t
+
+    return 0.0 if spread is None or seeds < LEAST_SEEDS else float(t.ppf(0.975, seeds - 1) * spread / seeds**0.5)
