@@ -10,6 +10,7 @@ from xlt.corpus.filters import Filter
 from xlt.corpus.shares import Row
 from xlt.languages import name
 from xlt.tui import filtering
+from xlt.tui.breakdown import hand
 from xlt.tui.scheme import Scheme
 
 if TYPE_CHECKING:
@@ -46,11 +47,14 @@ class View:
     sort: str = ""
     """A column's id; empty is the order of the breakdown."""
     descending: bool = True
+    corrected: bool = False
+    """Shares corrected by hand labels, with intervals, in place of the classifier's own."""
 
     def kept(self) -> dict[str, Any]:
         """As JSON."""
         return {"by": self.by, "unit": self.unit, "second": self.second, "sort": self.sort} | {
             "descending": self.descending,
+            "corrected": self.corrected,
             "filter": filtering.kept(self.filter),
         }
 
@@ -66,6 +70,7 @@ def remembered(state: dict[str, Any]) -> View:
         second=second if isinstance(second, str) else None,
         sort=sort if isinstance(sort, str) else "",
         descending=state.get("descending") is not False,
+        corrected=state.get("corrected") is True,
     )
 
 
@@ -92,23 +97,29 @@ class Board:
     rows: tuple[Pair, ...]
     total: Pair
     notes: tuple[str, ...]
+    unit: Unit = "posts"
+    """What n counts: of corrected shares what was drawn, whatever was asked for."""
+    runs: tuple[Run, ...] = ()
+    """Whose labels are counted."""
 
 
 def ask(con: Connection, view: View, about: Overview, chosen: str | None, scheme_of: Callable[[Run], Scheme]) -> Board:
     """Ask an open corpus. Raises XltError."""
-    # Not at the top: with what they import they would be seen in the first paint.
-    from xlt.corpus.breakdown import Question
-
     run = about.run(chosen)
-    question = Question(by=(view.by,), unit=view.unit, **_given(view.filter))
+    question = asked(view)
     if run is None:
         return _unlabelled(con, view, question)
     second = about.run(view.second) if view.second and view.by != "run" else None
     if second is not None and (second.id == run.id or second.task_hash != run.task_hash):
         second = None
     scheme = scheme_of(run)
-    of_task = [each for each in about.runs if each.task_hash == run.task_hash]
-    first = _answer(con, question, of_task if view.by == "run" else [run], scheme)
+    runs = [each for each in about.runs if each.task_hash == run.task_hash] if view.by == "run" else [run]
+    if view.corrected:
+        found = hand.corrected(con, view, run, question)
+        first, notes = found.corrected(), ["Shares are corrected by hand labels.", *found.notes]
+    else:
+        first = _answer(con, question, runs, scheme)
+        notes = [scheme.missing or "Shares are the classifier's, uncorrected.", *hand.invitation(con, run)]
     beside = _answer(con, question, [second], scheme) if second else None
     there = {row.keys[0]: row for row in beside.rows} if beside else {}
     models = {each.id: each.model for each in about.runs}
@@ -123,14 +134,23 @@ def ask(con: Connection, view: View, about: Overview, chosen: str | None, scheme
         for row in first.rows
     )
     total = Pair(None, "all", first.total, beside.total if beside else None)
-    notes = [scheme.missing or "Shares are the classifier's, uncorrected."]
-    if view.unit != "posts":
-        notes.append(_unit_words(view.unit))
+    if first.unit != "posts" or view.corrected:
+        notes.append(_unit_words(first.unit))
     if first.without_label:
         notes.append(f"{first.without_label:,} posts have no prediction and are in no count.")
     if first.without_author and view.unit == "authors":
         notes.append(f"{first.without_author:,} posts have no known author and are in no count.")
-    return Board(view, run, second, scheme, pairs, total, tuple(notes))
+    shown = (*runs, second) if second else tuple(runs)
+    return Board(view, run, second, scheme, pairs, total, tuple(notes), first.unit, shown)
+
+
+def asked(view: View) -> Question:
+    """The question of the command line that a view stands for."""
+    # Not at the top: with what it imports it would be seen in the first paint.
+    from xlt.corpus.breakdown import Question
+
+    given = {name: getattr(view.filter, name) for name in view.filter.__dataclass_fields__}
+    return Question(by=(view.by,), unit=view.unit, **given)
 
 
 def _unlabelled(con: Connection, view: View, question: Question) -> Board:
@@ -146,13 +166,12 @@ def _unlabelled(con: Connection, view: View, question: Question) -> Board:
 
 def curves(con: Connection, board: Board) -> Trend | None:
     """Posts on topic over time for every row of a board."""
-    if board.run is None or board.scheme is None or board.view.by in (*PERIODS, "run"):
+    if board.run is None or board.scheme is None or board.view.by in (*PERIODS, "run") or board.view.corrected:
         return None
-    from xlt.corpus.breakdown import Question
     from xlt.corpus.labelled import from_corpus
     from xlt.corpus.trend import trend
 
-    question = Question(by=(board.view.by,), **_given(board.view.filter))
+    question = asked(replace(board.view, unit="posts"))
     return trend(con, from_corpus(con, [board.run]), question, board.scheme.on_topic)
 
 
@@ -188,10 +207,6 @@ def _answer(con: Connection, question: Question, runs: list[Run], scheme: Scheme
         # Counting who wrote what costs as much again, and nothing here shows it.
         source = replace(source, columns=replace(source.columns, author=None))
     return breakdown(con, source, question, scheme.groups, scheme.labels)
-
-
-def _given(wanted: Filter) -> dict[str, Any]:
-    return {name: getattr(wanted, name) for name in wanted.__dataclass_fields__}
 
 
 def _title(by: str, key: str | None, models: dict[str, str] | None = None) -> str:

@@ -10,6 +10,7 @@ from rich.style import Style
 from rich.text import Text
 
 from xlt.corpus.shares import Row
+from xlt.tui.breakdown import hand
 from xlt.tui.breakdown.board import BY, Board, Pair
 from xlt.tui.scheme import Scheme, bar, spark
 from xlt.tui.widgets.rows import GAP, Cell, Column, Rows
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from xlt.corpus.trend import Trend
 
 TREND, WIDE_TREND, SHARE = 12, 24, 7
+BOUNDS, BAR_BESIDE_BOUNDS = 9, 20
+"""Cells of an interval, and of a bar that is not to give way to one."""
+_BOUNDS = "95% "
 LEAST_BAR, LEAST_NAME, MOST_NAME = 12, 8, 24
 WIDE = 150
 """Columns from which the curves are longer."""
@@ -78,6 +82,9 @@ class BoardRows:
             return f"{row.n:,}"
         if scheme is None:
             return ""
+        if column.startswith(_BOUNDS):
+            group, name = scheme.lead if column == _BOUNDS and scheme.lead else (scheme.group, column[len(_BOUNDS) :])
+            return Text(hand.bounds(row, group, name) or "–", "dim")
         if column == "topic" and scheme.lead:
             return _share(row, pair.first if is_second else None, *scheme.lead)
         if column == "bar":
@@ -128,6 +135,8 @@ def _columns(board: Board, pairs: Sequence[Pair], trend: Trend | None, width: in
         found.append(Column("topic", "on topic\n%", max(share, 8), "right"))
     numbers = [Column(each.name, each.short, share, "right") for each in scheme.classes]
     title = "stance among posts on topic" if scheme.lead else scheme.group
+    if board.view.corrected:
+        found, numbers = _with_bounds(found, numbers, width)
     space = width - sum(column.width + GAP for column in (*found, *numbers)) - 2
     room = WIDE_TREND if width >= WIDE else TREND
     curve = Column("trend", f"on topic\nby {trend.period}" if trend else "", room)
@@ -135,11 +144,30 @@ def _columns(board: Board, pairs: Sequence[Pair], trend: Trend | None, width: in
     if space < LEAST_BAR:
         # Two runs on a narrow screen: the numbers say more than the bars.
         numbers = numbers if two else []
-    found.append(
-        Column("bar", lambda room: f"{_head(title, board.view.unit, room)}\n{_axis(room)}", 4, "left", True, True)
-    )
+    found.append(Column("bar", lambda room: f"{_head(title, board.unit, room)}\n{_axis(room)}", 4, "left", True, True))
     found += numbers
     return (*found, curve) if with_trend else tuple(found)
+
+
+def _with_bounds(found: list[Column], numbers: list[Column], width: int) -> tuple[list[Column], list[Column]]:
+    """The columns with as many intervals beside their shares as leave room for a bar."""
+
+    def between(columns: list[Column], lead: bool) -> list[Column]:
+        return [
+            each
+            for column in columns
+            for each in (
+                (column, Column(_BOUNDS + ("" if lead else column.id), "95 %", BOUNDS, "right"))
+                if not lead or column.id == "topic"
+                else (column,)
+            )
+        ]
+
+    lead, every = between(found, True), between(numbers, False)
+    for first, rest in ((lead, every), (lead, numbers)):
+        if width - sum(column.width + GAP for column in (*first, *rest)) - 2 >= BAR_BESIDE_BOUNDS:
+            return first, rest
+    return found, numbers
 
 
 def _head(title: str, unit: str, room: int) -> str:
@@ -172,6 +200,10 @@ def in_words(pair: Pair, row: Row, scheme: Scheme | None, unit: str) -> str:
     """A row's counts in one line."""
     if scheme is None:
         return f"{pair.title}: {row.n:,} posts"
+    if row.corrected:
+        shares = [hand.in_words(row, *scheme.lead, "on topic")] if scheme.lead else []
+        shares += [hand.in_words(row, scheme.group, each.name, each.short) for each in scheme.classes]
+        return f"{pair.title}: {row.n:,} {unit}: {' · '.join(shares)}"
     parts = [f"{each.short} {row.counts[scheme.group][each.name]:,.0f}" for each in scheme.classes]
     on = f", {row.bases[scheme.group]:,} on topic" if scheme.lead else ""
     return f"{pair.title}: {row.n:,} {unit}{on}: {' · '.join(parts)}"

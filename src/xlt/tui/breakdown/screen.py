@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from textual import on
@@ -13,12 +15,13 @@ from textual.content import Content
 from textual.widgets import Static
 
 from xlt.corpus.filters import Filter
+from xlt.errors import XltError
 from xlt.tui import filtering
 from xlt.tui.actions import bindings
 from xlt.tui.breakdown import board as core
 from xlt.tui.breakdown.board import BY, UNITS, Board, View
 from xlt.tui.breakdown.columns import BoardRows, in_words, key_line
-from xlt.tui.choice import Choice
+from xlt.tui.choice import Choice, Line
 from xlt.tui.filtering import FilterScreen
 from xlt.tui.jobs import Job
 from xlt.tui.scheme import part_at, scheme_of
@@ -79,13 +82,19 @@ class BreakdownScreen(XltScreen):
         self.clear()
         self.jobs.cancel("trend")
         if self.xlt.overview is not None:
-            self.jobs.start("board", lambda job: self._read(job, view), self._show, about="Counting")
+            refused = partial(self._refused, view)
+            self.jobs.start("board", lambda job: self._read(job, view), self._show, refused, about="Counting")
 
     def _read(self, job: Job, view: View) -> Board:
         about = self.xlt.overview
         assert about is not None
         with job.corpus(self.xlt.corpus) as con:
             return core.ask(con, view, about, self.xlt.run_id, scheme_of)
+
+    def _refused(self, view: View, error: XltError) -> None:
+        if view.corrected:
+            self._ask(replace(view, corrected=False))
+        self.fail(error)
 
     def _show(self, board: Board) -> None:
         if self._board is None or replace(self._board.view, sort="", descending=True) != replace(
@@ -131,7 +140,7 @@ class BreakdownScreen(XltScreen):
         view = self.view
         said = {
             "group": f"by {BY[view.by]}",
-            "unit": view.unit,
+            "unit": self._board.unit if self._board and self._board.view is view else view.unit,
             "langs": filtering.languages_words(view.filter),
             "dates": filtering.dates_words(view.filter),
             "text": filtering.text_words(view.filter),
@@ -145,9 +154,10 @@ class BreakdownScreen(XltScreen):
             return
         pair, is_second = self._source.at(index)
         row = pair.second if is_second else pair.first
-        line = in_words(pair, row, self._board.scheme, self.view.unit) if row else f"{pair.title}: no posts"
+        line = in_words(pair, row, self._board.scheme, self._board.unit) if row else f"{pair.title}: no posts"
         if self._source.part is not None and self._board.scheme:
-            line += f"     enter opens {self._board.scheme.classes[self._source.part].short}"
+            opens = "enter opens what the model calls" if self._board.view.corrected else "enter opens"
+            line += f"     {opens} {self._board.scheme.classes[self._source.part].short}"
         self.query_one("#about-row", Static).update(Content(line))
 
     # What the user does
@@ -256,6 +266,30 @@ class BreakdownScreen(XltScreen):
     def _filtered(self, wanted: Filter | None) -> None:
         if wanted is not None:
             self._ask(replace(self.view, filter=wanted))
+
+    def action_corrected(self) -> None:
+        """Shares corrected by hand labels, or the classifier's own again."""
+        self._ask(replace(self.view, corrected=not self.view.corrected))
+
+    def action_export(self) -> None:
+        """Ask for a file."""
+        if self._board is not None:
+            now = str(self.xlt.workspace / "shares.csv")
+            self.app.push_screen(Line("Write these shares to", now, ".csv, .json, .parquet"), self._export)
+
+    def _export(self, given: str | None) -> None:
+        if not given or self._board is None:
+            return
+        board, path = replace(self._board, view=self.view), Path(given).expanduser()
+        self.clear()
+
+        def write(job: Job) -> int:
+            from xlt.tui.breakdown.writing import write
+
+            with job.corpus(self.xlt.corpus) as con:
+                return write(con, board, path)
+
+        self.jobs.start("export", write, lambda rows: self.tell(f"Written: {path}, {rows:,} rows."), about="Writing")
 
     def action_clear(self) -> None:
         """All posts of one run again."""
