@@ -98,6 +98,7 @@ def test_nobody_is_in_it_and_every_file_has_its_hash(deposit: Path) -> None:
         assert hashlib.sha256(content).hexdigest() == sums[path.relative_to(deposit).as_posix()]
         assert SECRET.encode() not in content
         assert b"secret-author" not in content
+        assert b'"/' not in content  # where somebody's files lie
     assert "text" not in (deposit / "studies" / "study" / "rows.csv").read_text(encoding="utf-8").splitlines()[0]
     assert "codebook" in (deposit / "tasks" / "immigration.json").read_text(encoding="utf-8")
     assert "\nduckdb==" in (deposit / "requirements.txt").read_text(encoding="utf-8")

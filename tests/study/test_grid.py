@@ -18,8 +18,9 @@ from cli.conftest import Xlt, xlt  # noqa: F401
 from xlt.bundled import bundled
 from xlt.errors import XltError
 from xlt.study.design import load_study
+from xlt.study.evaluate import APART
 from xlt.study.grid import Grid, Where
-from xlt.study.transfer import APART, curves_of, label_of, matrix, overlap_note, per_seed, within_language
+from xlt.study.transfer import curves_of, label_of, matrix, overlap_note, per_seed, within_language
 
 LANGS = ("en", "de", "it")
 QUICK = """

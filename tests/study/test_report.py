@@ -153,3 +153,25 @@ def test_the_command(xlt: Xlt, tmp_path: Path) -> None:  # noqa: F811
     (tmp_path / "bench.json").write_text("{}", encoding="utf-8")
     wrong = xlt("report", "--bench", "bench.json")
     assert (wrong.code, "not what xlt bench" in wrong.sentence) == (1, True)
+
+
+def test_languages_have_names_and_all_together_is_called_so() -> None:
+    from xlt.study.report.gather import named
+
+    table = Table(("lang", "class", "n"), [("en", "pro", 1), (None, "pro", 2), ("all but overlaps", "pro", 3)])
+    found = named(table)
+    assert found.columns == ("language", "class", "n")
+    assert [row[0] for row in found.rows] == ["English", "all", "all but overlaps"]
+
+
+def test_its_record_says_nothing_of_where_files_lie(reported: Path) -> None:
+    made = json.loads((reported / "report.json").read_text(encoding="utf-8"))
+    assert made["files"]
+    assert '"/' not in json.dumps(made)
+
+
+def test_paths_lose_their_folders() -> None:
+    from xlt.study.report.parts import without_paths
+
+    found = without_paths({"model": {"weights": "/home/somebody/m"}, "list": ["/a/b.csv", "a/b", 3]})
+    assert found == {"model": {"weights": "m"}, "list": ["b.csv", "a/b", 3]}

@@ -218,7 +218,8 @@ def _check_score(score: str) -> None:
 
 def _print_matrix(found: Matrix) -> None:
     from xlt.cli.rows import print_table
-    from xlt.study.transfer import APART, POOLED
+    from xlt.study.evaluate import APART
+    from xlt.study.transfer import POOLED
 
     rows: list[list[Any]] = []
     for row in found.rows:

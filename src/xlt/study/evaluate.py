@@ -19,6 +19,8 @@ from xlt.tasks.spec import Task
 
 LABELS = "labels"
 END_TO_END = "end to end"
+APART = "all but overlaps"
+"""All texts but those that are nearly one that a system was tuned on."""
 
 
 @dataclass
@@ -84,7 +86,7 @@ def slices(rows: Rows, system: System) -> list[Slice]:
             found += [Slice(name, np.flatnonzero(mask), name) for name, mask in (("seen", known), ("unseen", ~known))]
     found.append(Slice("all", everything, "all"))
     if system.overlaps is not None and len(system.overlaps):
-        found.append(Slice("all but overlaps", np.setdiff1d(everything, system.overlaps), "without overlap"))
+        found.append(Slice(APART, np.setdiff1d(everything, system.overlaps), "without overlap"))
     return found
 
 

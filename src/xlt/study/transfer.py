@@ -12,14 +12,12 @@ import numpy as np
 from xlt.science.labels import Matched
 from xlt.science.metrics import accuracy, macro_f1
 from xlt.study.design import PROMPTED, Cell
-from xlt.study.evaluate import Table, score_table
+from xlt.study.evaluate import APART, Table, score_table
 from xlt.study.grid import Grid, guesses
 from xlt.study.rows import Rows, System
 
 SCORES = ("accuracy", "macro_f1")
 POOLED = ("seen", "unseen", "all")
-APART = "all but overlaps"
-"""All test texts but those that are nearly one that the configuration learnt from."""
 LEAST_SEEDS = 5
 """Seeds below which no interval over seeds is given."""
 

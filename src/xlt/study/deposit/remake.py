@@ -117,7 +117,8 @@ def matrix(per_cell: Sequence[Row]) -> tuple[Sequence[str], list[Row]]:
         groups.setdefault((row[1], row[3]), []).append(row)
     found: list[Row] = []
     for (configuration, lang), rows in sorted(groups.items()):
-        line: list[Any] = [configuration, lang, rows[0][4], rows[0][5], len(rows)]
+        seen = rows[0][4] if lang == "all" else any(row[4] for row in rows)
+        line: list[Any] = [configuration, lang, seen, rows[0][5], len(rows)]
         for at in (6, 7):
             values = [row[at] for row in rows]
             mean = sum(values) / len(values)

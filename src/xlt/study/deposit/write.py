@@ -27,6 +27,7 @@ from xlt.errors import UsageError, XltError
 from xlt.study.deposit import remake
 from xlt.study.design import TUNED, load_study
 from xlt.study.grid import Grid, Where
+from xlt.study.report.parts import without_paths
 from xlt.study.transfer import label_of
 from xlt.tasks.load import load_task, task_of
 from xlt.training.recipe import load_recipe
@@ -126,7 +127,7 @@ def _corpus(folder: Path, corpus: Path, tasks: dict[str, str]) -> dict[str, Any]
         for group, classes in groups_of(task.groups, task.names).items()
     }
     _put_json(folder / "corpus" / "groups.json", groups)
-    _put_json(folder / "corpus" / "run.json", {key: value for key, value in record.items() if key != "command"})
+    _put_json(folder / "corpus" / "run.json", without_paths({k: v for k, v in record.items() if k != "command"}))
     tasks[task.name] = _task(task.name)
     return {"runs": 1, "run": run.id, "model": run.model, "posts": answer.total.n}
 

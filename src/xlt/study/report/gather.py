@@ -21,7 +21,7 @@ from xlt.languages import name
 from xlt.study import evaluate, prevalence
 from xlt.study.evaluate import Table
 from xlt.study.report.figures import LEAST, enough, over_time, stance_bars
-from xlt.study.report.parts import Figure, Report, Section, Shown
+from xlt.study.report.parts import Figure, Report, Section, Shown, without_paths
 from xlt.study.rows import from_corpus as gold_rows
 from xlt.tasks.load import task_of
 from xlt.tasks.spec import Task
@@ -67,10 +67,12 @@ def _about_corpus(report: Report, wanted: Wanted) -> None:
         run = find_runs(con, [wanted.run] if wanted.run else [])[0] if wanted.run or has_runs(con) else None
         task = task_of(run.task, run.labels) if run else None
         report.sections.append(_data(con, task))
-        report.made["files"] = [vars(each) | {"imported_at": str(each.imported_at)} for each in facts.files(con)]
+        files = [vars(each) | {"imported_at": str(each.imported_at)} for each in facts.files(con)]
+        report.made["files"] = without_paths(files)
         if run is None or task is None:
             return
-        report.made["run"] = run_record(con, run.id)
+        record = run_record(con, run.id)
+        report.made["run"] = without_paths({key: value for key, value in record.items() if key != "command"})
         report.sections.append(_models(con))
         by_lang = Question()
         source = from_corpus(con, [run])
@@ -80,7 +82,8 @@ def _about_corpus(report: Report, wanted: Wanted) -> None:
         corrected, why = _corrected(con, run, task)
         groups = groups_of(task.groups, task.names)
         notes = footnotes(answer, by_lang, groups, (run,), undetected(con))
-        report.sections.append(_shares(answer, months, corrected, why, task, notes))
+        report.sections.append(_shares(answer, months, task, notes))
+        report.sections.append(_corrected_section(corrected, why))
     score = _scores(wanted.corpus, run, task)
     if score is not None:
         report.sections.append(score)
@@ -100,7 +103,7 @@ def _data(con: Connection, task: Task | None) -> Section:
     section = Section("Data")
     section.words.append(
         f"The corpus holds {total.posts:,} posts ({total.texts:,} distinct texts, {total.reposts:,} reposts) in "
-        f"{len(found) - 1 or 1} languages, read from {len(files.rows):,} files."
+        f"{len(found) - 1 or 1} languages, read from {len(files.rows):,} file{'s' * (len(files.rows) != 1)}."
     )
     section.tables += [Shown("data", "Posts by language", table), Shown("files", "Files", files)]
     section.notes.append("Texts and authors are not part of this report.")
@@ -138,9 +141,33 @@ def _corrected(con: Connection, run: Run, task: Task) -> tuple[prevalence.Estima
         return None, str(error)
 
 
-def _shares(
-    answer: Answer, months: Answer, corrected: prevalence.Estimates | None, why: str, task: Task, notes: list[str]
-) -> Section:
+def _corrected_section(corrected: prevalence.Estimates | None, why: str) -> Section:
+    """Shares to report, apart from the classifier's own: other notes hold for them."""
+    section = Section("Shares corrected by hand labels")
+    if corrected is None:
+        section.notes.append(f"No corrected shares: {why}")
+        return section
+    table = named(corrected.table())
+    percent = {"naive", "gold_only", "gold_low", "gold_high", "adjusted_count", "corrected", "low", "high"}
+    title = "With 95 % intervals where they can be trusted"
+    section.tables.append(Shown("corrected-shares", title, table, frozenset(percent)))
+    section.notes += corrected.notes
+    return section
+
+
+def named(table: Table) -> Table:
+    """The table with languages by name; the row of all together, which has no language, is called all."""
+    at = next(at for at, column in enumerate(table.columns) if column in ("lang", "language", "slice"))
+    columns = tuple("language" if column == "lang" else column for column in table.columns)
+    pooled = (None, "all", "seen", "unseen", evaluate.APART)
+    rows = [
+        (*row[:at], (row[at] or "all") if row[at] in pooled else name(str(row[at])), *row[at + 1 :])
+        for row in table.rows
+    ]
+    return Table(columns, rows)
+
+
+def _shares(answer: Answer, months: Answer, task: Task, notes: list[str]) -> Section:
     section = Section("Topic and stance")
     rows = [*answer.rows, answer.total] if len(answer.rows) > 1 else list(answer.rows)
     section.tables.append(_share_table("shares-by-language", "The classifier's shares by language", rows, task))
@@ -165,20 +192,7 @@ def _shares(
     section.tables.append(
         _share_table("shares-by-month", "By language and month", months.rows, task, ("language", "month"))
     )
-    if corrected is None:
-        section.notes.append(f"No corrected shares: {why}")
-    else:
-        section.tables.append(
-            Shown(
-                "corrected-shares",
-                "Shares corrected by hand labels, with 95 % intervals where they can be trusted",
-                corrected.table(),
-                frozenset(
-                    {"naive", "gold_only", "gold_low", "gold_high", "adjusted_count", "corrected", "low", "high"}
-                ),
-            )
-        )
-        section.notes += corrected.notes
+    section.words.append("The classifier's own shares. It errs more one way than the other, and they with it.")
     section.notes += notes
     return section
 
@@ -224,6 +238,6 @@ def _scores(corpus: Path, run: Run, task: Task) -> Section | None:
     main = Table(kept, [tuple(row[at[c]] for c in kept) for row in table.rows if row[at["measure"]] == evaluate.LABELS])
     section = Section("How good the model is here")
     section.words.append(f"The run {run.id} against {len(rows.gold):,} texts that people labelled.")
-    section.tables.append(Shown("scores", "Scores by language", main))
+    section.tables.append(Shown("scores", "Scores by language", named(main)))
     section.notes += [*rows.notes, *evaluate.footnotes(table)]
     return section

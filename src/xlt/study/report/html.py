@@ -32,7 +32,8 @@ td.n, th.n { text-align: right; } td.n { white-space: nowrap; } summary { cursor
 figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; }
 figcaption, .note { color: var(--dim); font-size: .88rem; }
 @media print { body { max-width: none; padding: 0; font-size: 12px; }
-  h2 { break-after: avoid; } figure, table { break-inside: avoid; } }
+  h2, h3 { break-after: avoid; } figure, tr { break-inside: avoid; } .scroll { overflow: visible; }
+  table { font-size: 9px; } th, td { padding-right: .4rem; } }
 """
 
 

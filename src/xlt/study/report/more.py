@@ -17,8 +17,9 @@ from xlt.study.evaluate import Table
 from xlt.study.exposure import exposures
 from xlt.study.grid import Grid, Where
 from xlt.study.plots import curves, heat_map
+from xlt.study.report.gather import named
 from xlt.study.report.parts import Figure, Report, Section, Shown
-from xlt.study.transfer import curves_of, matrix, within_language
+from xlt.study.transfer import curves_of, matrix, overlap_note, within_language
 from xlt.training.recipe import load_recipe
 
 _LIBRARIES = ("duckdb", "torch", "mlx", "mlx-lm", "transformers", "tokenizers", "scikit-learn", "scipy", "numpy")
@@ -63,12 +64,17 @@ def study_sections(report: Report, path: Path, workspace: Path) -> None:
         table.rows.append(
             (row, column, spot.seen, spot.n, found.seeds[row], spot.mean, spot.spread, spot.low, spot.high)
         )
-    section.tables.append(Shown(f"{prefix}-heat-map", "Macro-F1", table))
-    section.tables.append(Shown(f"{prefix}-seen", "Seen against unseen, within each language", within_language(found)))
+    section.tables.append(Shown(f"{prefix}-heat-map", "Macro-F1", named(table)))
+    section.tables.append(
+        Shown(f"{prefix}-seen", "Seen against unseen, within each language", named(within_language(found)))
+    )
     section.notes.append(
         "Low and high: 95 % intervals over test texts, none below 50 texts or five of each label. Differences within a "
-        "language compare the same test texts; means over languages with other mixes of labels would not."
+        "language compare the same test texts; means over languages with other mixes of labels would not. Low and high "
+        "are those of the seed in the middle."
     )
+    if note := overlap_note(grid, found):
+        section.notes.append(note)
     report.sections.append(section)
     report.made.setdefault("studies", {})[grid.study.name] = {
         "file": path.name,

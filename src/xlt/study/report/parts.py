@@ -80,3 +80,12 @@ def cell_text(value: Any, percent: bool = False) -> str:
 def is_number(value: Any) -> bool:
     """Whether a value stands at the right of its cell."""
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def without_paths(content: Any) -> Any:
+    """A record with the last part alone of every path: the rest says where somebody's files lie."""
+    if isinstance(content, dict):
+        return {key: without_paths(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [without_paths(value) for value in content]
+    return Path(content).name if isinstance(content, str) and Path(content).is_absolute() else content
