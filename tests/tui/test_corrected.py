@@ -59,7 +59,7 @@ def test_c_shows_what_the_command_line_estimates(coded: Path) -> None:
         assert "300 hand labels of a random draw exist: c corrects by them." in words(driven)
         await driven.press("c")
         assert f"{100 * share:.1f}  {100 * low:.1f}–{100 * high:.1f}" in line()
-        assert f"on topic {100 * share:.1f} % ({100 * low:.1f}–{100 * high:.1f}) · pro" in driven.static("#about-row")
+        assert f"on topic {100 * share:.1f} ({100 * low:.1f}–{100 * high:.1f}) · pro" in driven.static("#about-row")
         assert "uncorrected" not in driven.text()
         assert "Shares are corrected by hand labels. Gold of the draw" in words(driven)
         await driven.pilot.resize_terminal(80, 24)

@@ -106,6 +106,8 @@ def bar(row: Row, scheme: Scheme, width: int, dark: bool, chosen: int | None = N
     text = Text(no_wrap=True)
     if not row.bases.get(scheme.group):
         return Text("no posts on topic" if scheme.lead else "no labels", "dim")
+    if all(row.share(scheme.group, each.name) is None for each in scheme.classes):
+        return Text("not estimable", "dim")
     for at, (each, length) in enumerate(zip(scheme.classes, row.lengths(scheme.group, width), strict=True)):
         style = ink(each.colour, dark)
         if chosen is not None and at != chosen:

@@ -203,7 +203,7 @@ def in_words(pair: Pair, row: Row, scheme: Scheme | None, unit: str) -> str:
     if row.corrected:
         shares = [hand.in_words(row, *scheme.lead, "on topic")] if scheme.lead else []
         shares += [hand.in_words(row, scheme.group, each.name, each.short) for each in scheme.classes]
-        return f"{pair.title}: {row.n:,} {unit}: {' · '.join(shares)}"
+        return f"{pair.title}, %: {' · '.join(shares)}"
     parts = [f"{each.short} {row.counts[scheme.group][each.name]:,.0f}" for each in scheme.classes]
     on = f", {row.bases[scheme.group]:,} on topic" if scheme.lead else ""
     return f"{pair.title}: {row.n:,} {unit}{on}: {' · '.join(parts)}"

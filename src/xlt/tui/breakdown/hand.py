@@ -42,9 +42,9 @@ def bounds(row: Row, group: str, name: str) -> str:
 
 
 def in_words(row: Row, group: str, name: str, short: str) -> str:
-    """`anti 23.4 % (20.1–27.4)`."""
+    """`anti 23.4 (20.1–27.4)`."""
     share = row.share(group, name)
     if share is None:
         return f"{short} not estimable"
     between = bounds(row, group, name)
-    return f"{short} {100 * share:.1f} % ({between or 'no interval'})"
+    return f"{short} {100 * share:.1f} ({between or 'no interval'})"

@@ -123,6 +123,7 @@ class BreakdownScreen(XltScreen):
         self._source = BoardRows(board, core.ordered(board), self._trend, rows, self.app.current_theme.dark)
         self._source.part = part
         rows.show(self._source, self._source.columns)
+        self.set_class(board.view.corrected, "-corrected")
         notes = list(board.notes)
         if board.run and board.second:
             runs = [f"{each.model} ({each.id})" for each in (board.run, board.second)]
