@@ -78,3 +78,13 @@ def test_too_few_wrong_answers_are_refused() -> None:
     data = made(12, 20, seed=5)
     with pytest.raises(XltError, match="too few of one kind"):
         rightness(**{**data, "right": np.ones_like(data["right"])})
+
+
+def test_what_can_t_be_told_is_said() -> None:
+    data = made(4, 60, seed=5)
+    odd = np.zeros(len(data["right"]))
+    odd[:3] = 1  # three answers to texts of one language, all right
+    data["right"][:3] = 1
+    found = rightness(**{**data, "inside": {**data["inside"], "odd": odd}, "between": {}})
+    assert [each.name for each in found.effects] == ["seen", "length"]
+    assert found.left_out == ("odd has no odds ratio that could be told from 0 or from infinity.",)

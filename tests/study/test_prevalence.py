@@ -23,6 +23,7 @@ from xlt.corpus.labelled import FileColumns, find_runs
 from xlt.corpus.labelled import from_files as labelled_files
 from xlt.errors import UsageError, XltError
 from xlt.study.prevalence import Estimates, from_files, of_corpus
+from xlt.study.rows import from_corpus as gold_rows
 from xlt.training.signatures import keep_signatures
 
 
@@ -126,6 +127,13 @@ def test_texts_that_the_model_was_tuned_on_are_left_out_or_refused(corpus: Path,
     found = ask(corpus, by=())
     assert found.total["topic"]["related"].n == 194
     assert any("6 gold texts are left out" in note for note in found.notes)
+    with gate.opened(corpus) as con:
+        runs = find_runs(con, ())
+    rows = gold_rows(corpus, runs, TASK)
+    assert rows.systems[0].overlaps is not None
+    assert rows.texts is not None
+    assert {rows.texts[at] for at in rows.systems[0].overlaps} == set(texts[:6])
+    assert any(note.startswith("Every text counts once") for note in rows.notes)
     keep_signatures(model, texts[:40], [])
     with pytest.raises(XltError, match=r"was tuned on 40 of the 200 gold texts"):
         ask(corpus, by=())

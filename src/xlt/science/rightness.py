@@ -19,6 +19,8 @@ from xlt.science.metrics import Floats, Ints
 
 LEAST_LANGUAGES = 30
 """Languages below which effects that differ between languages only are not given."""
+FARTHEST = 1e4
+"""Odds ratios beyond this, or below its inverse, are no finding but a fit that ran off."""
 LEAST_OF_EACH = 10
 """Answers that must be right, and as many wrong."""
 
@@ -72,6 +74,12 @@ def rightness(
     if columns:
         dummies = np.eye(len(langs))[at]
         found += _fit(right, np.column_stack([*columns, dummies]), names, text[:, None])
+        given = {each.name for each in found}
+        left += [
+            f"{name} has no odds ratio that could be told from 0 or from infinity."
+            for name in names
+            if name not in given
+        ]
     if between and len(langs) < LEAST_LANGUAGES:
         left.append(
             f"{', '.join(between)} differ{'s' if len(between) == 1 else ''} between languages only, and {len(langs)} "
@@ -111,6 +119,7 @@ def _fit(right: Ints, columns: Floats, names: Sequence[str], clusters: Ints) -> 
     effects = []
     for number, name in enumerate(names):
         ratio, low, high = (float(each) for each in np.exp([fitted.params[number], *bounds[number]]))
-        if np.isfinite([ratio, low, high]).all():
+        # Where an effect tells right from wrong without fail, the fit runs off towards 0 or infinity.
+        if np.isfinite([ratio, low, high]).all() and 1 / FARTHEST < ratio < FARTHEST:
             effects.append(Effect(name, ratio, low, high, float(fitted.pvalues[number])))
     return effects

@@ -27,17 +27,27 @@ def explain(grid: Grid, cells: Sequence[Cell]) -> Rightness:
     length = np.log2([max(1, len(text)) for text in test.texts])
     share = np.log2([table.shares.get(lang, table.floor) for lang in test.langs])
     latin = np.array([float(script_of(text) in (LATIN, None)) for text in test.texts])
-    right, seen = [], []
+    right, seen, size = [], [], []
     for cell in chosen:
+        record = grid.store.record(cell)
         right.append(guesses(grid.store.probabilities(cell, grid.task.names)) == test.gold)
-        seen.append(np.isin(langs, grid.store.record(cell).get("seen", [])).astype(float))
+        seen.append(np.isin(langs, record.get("seen", [])).astype(float))
+        # Larger training sets see more languages: without their size, "seen" would take the credit for it.
+        size.append(np.full(len(langs), np.log2(max(1, int(record.get("examples", 1))))))
     times = len(chosen)
+    kinds = [" ".join(part for part in (cell.strategy, cell.base, cell.recipe) if part) for cell in chosen]
+    first, *others = dict.fromkeys(kinds)
+    against = {
+        f"{kind} against {first}": np.repeat([float(each == kind) for each in kinds], len(langs)) for kind in others
+    }
     return rightness(
         np.concatenate(right).astype(np.int64),
         np.tile(np.arange(len(langs)), times),
         list(langs) * times,
         {
             "seen": np.concatenate(seen),
+            "twice the training texts": np.concatenate(size),
+            **against,
             "twice the length": np.tile(length, times),
             "Latin script": np.tile(latin, times),
         },

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,16 +13,15 @@ from xlt.corpus.dimensions import Key
 from xlt.corpus.draws import Draw, draws, find_draw
 from xlt.corpus.estimates import GoldColumns, GoldRow, gold_in_corpus, gold_in_files, in_frame
 from xlt.corpus.importing.gold import spellings
-from xlt.corpus.labelled import Labelled, Run, from_corpus, run_record
+from xlt.corpus.labelled import Labelled, Run, from_corpus
 from xlt.corpus.shares import Row, groups_of
 from xlt.errors import UsageError, XltError
 from xlt.science.labels import match
 from xlt.science.metrics import Floats, Ints
 from xlt.science.prevalence import LEAST_GOLD, Sample, Share, pooled_share, share
 from xlt.study.evaluate import Table
+from xlt.study.rows import known_to
 from xlt.tasks.spec import Task
-from xlt.training.signatures import FILE as SIGNATURES
-from xlt.training.signatures import overlaps
 
 if TYPE_CHECKING:
     from xlt.corpus.leash import Connection
@@ -183,12 +181,9 @@ def estimate_draw(con: Connection, task: Task, wanted: str | None) -> Draw:
 
 def _unknown_to(con: Connection, run: Run, rows: list[GoldRow]) -> tuple[list[GoldRow], int]:
     """The rows whose text the run's model was not tuned on, and how many others there are."""
-    model: Any = run_record(con, run.id).get("model", {})
-    files = model.get("files", {}) if isinstance(model, dict) else {}
-    folder = Path(files.get("adapter") or files.get("weights") or "")
-    if not rows or not files or not (folder / SIGNATURES).is_file():
+    known = known_to(con, run, [row.text for row in rows])
+    if known is None:
         return rows, 0
-    known = overlaps(folder, [row.text for row in rows])
     left = [row for row, seen in zip(rows, known, strict=True) if not seen]
     count = len(rows) - len(left)
     if count > MOST_KNOWN * len(rows):

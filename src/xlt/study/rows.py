@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xlt.corpus import gate
 from xlt.corpus.columns import Cells, Source, opened
+from xlt.corpus.draws import draws
 from xlt.corpus.gold import gold_of, predictions_of
 from xlt.corpus.importing.gold import spellings
-from xlt.corpus.labelled import Run
+from xlt.corpus.labelled import Run, run_record
 from xlt.corpus.stage import LANG_COLUMNS, TEXT_COLUMNS
 from xlt.errors import UsageError, XltError
 from xlt.science.labels import Matched, match
 from xlt.science.metrics import Floats, Ints
 from xlt.tasks.spec import Task
+from xlt.training.signatures import FILE as SIGNATURES
+from xlt.training.signatures import overlaps as overlaps_of
+
+if TYPE_CHECKING:
+    from xlt.corpus.leash import Connection
 
 GOLD_COLUMNS = ("label", "gold", "gold_label")
 
@@ -146,12 +153,17 @@ def from_corpus(corpus: Path, runs: Sequence[Run], task: Task) -> Rows:
         gold = gold_of(con, task.name, (None, "estimate"))
         others = len(gold_of(con, task.name, ("train", "dev")).rows)
         if not gold.rows:
+            reserved = (
+                f" but {others:,} texts drawn to train or choose a model, which measure nothing" if others else ""
+            )
             raise XltError(
-                f"The corpus {corpus} has no gold of the task {task.name}; bring some with xlt import FILE --labels "
-                "COLUMN."
+                f"The corpus {corpus} has no gold of the task {task.name}{reserved}; draw some with xlt sample draw "
+                "and code it, or bring some with xlt import FILE --labels COLUMN."
             )
         keys = [row.key for row in gold.rows]
         found = {run.id: predictions_of(con, run.id, keys) for run in runs}
+        known = {run.id: known_to(con, run, [row.text for row in gold.rows]) for run in runs}
+        drawn = bool(draws(con, task.name))
     systems = []
     for run in runs:
         answers = found[run.id]
@@ -162,7 +174,8 @@ def from_corpus(corpus: Path, runs: Sequence[Run], task: Task) -> Rows:
             [answers[key][1][at] if at is not None else 0.0 for at in order] if key in answers else nothing
             for key in keys
         ]
-        systems.append(System(run.id, match(given, task.names, {}), np.array(chances), run.seen))
+        overlaps = None if known[run.id] is None else np.flatnonzero(known[run.id] or [])
+        systems.append(System(run.id, match(given, task.names, {}), np.array(chances), run.seen, overlaps))
     rows = labelled(
         match([row.label for row in gold.rows], task.names, {}),
         [row.lang for row in gold.rows],
@@ -176,7 +189,22 @@ def from_corpus(corpus: Path, runs: Sequence[Run], task: Task) -> Rows:
         notes.append(f"{gold.split:,} texts are left out: their coders are split and nobody has settled them.")
     if others:
         notes.append(f"{others:,} texts drawn for training or for choosing a model are not scored.")
+    if drawn:
+        notes.append(
+            "Every text counts once: what a draw took more of weighs more in the rows of several languages than it "
+            "does in the corpus."
+        )
     return Rows(rows.gold, rows.langs, rows.texts, rows.systems, tuple(notes))
+
+
+def known_to(con: Connection, run: Run, texts: Sequence[str]) -> list[bool] | None:
+    """For each text whether the run's model was tuned on it or nearly it; None when it kept no signatures."""
+    model: Any = run_record(con, run.id).get("model", {})
+    files = model.get("files", {}) if isinstance(model, dict) else {}
+    folder = Path(files.get("adapter") or files.get("weights") or "")
+    if not texts or not files or not (folder / SIGNATURES).is_file():
+        return None
+    return [bool(each) for each in overlaps_of(folder, texts)]
 
 
 def _kept(system: System, rows: Ints) -> System:
