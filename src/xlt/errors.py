@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 
 
@@ -31,3 +32,13 @@ class Interrupted(XltError):
     """The user stopped the work; what was done is kept."""
 
     code = Exit.INTERRUPTED
+
+
+def at_line(where: str, source: str, pattern: str, reason: str, nth: int = 0) -> XltError:
+    """A refusal of a TOML file, with the nth line that sets a key or opens a table (line 1 when none does).
+
+    `pattern` is a regular expression for the key, such as `re.escape("seed") + r"\b"`.
+    """
+    start = re.compile(rf"\s*(\[+\s*)?[\"']?(?:{pattern})")
+    hits = [number for number, line in enumerate(source.splitlines(), start=1) if start.match(line)]
+    return XltError(f"{where}, line {hits[min(nth, len(hits) - 1)] if hits else 1}: {reason}.")

@@ -12,7 +12,7 @@ from typing import Any
 
 from xlt.cards.card import Card, Scalar, Score
 from xlt.disk import write_text
-from xlt.errors import XltError
+from xlt.errors import XltError, at_line
 
 FILE = "card.toml"
 NAME = r"[a-z0-9][a-z0-9._-]*"
@@ -84,15 +84,12 @@ class _Reader:
     """Checks one file's tables; knows the line that a complaint belongs to."""
 
     def __init__(self, source: str, where: str) -> None:
-        self.lines = source.splitlines()
+        self.source = source
         self.where = where
 
     def bad(self, key: str, reason: str, nth: int = 0) -> XltError:
         """An error at the nth line that sets the key or opens its table (line 1 when none does)."""
-        start = re.compile(rf"\s*(\[+\s*)?[\"']?{re.escape(key)}\b")
-        hits = [number for number, line in enumerate(self.lines, start=1) if start.match(line)]
-        line = hits[min(nth, len(hits) - 1)] if hits else 1
-        return XltError(f"{self.where}, line {line}: {reason}.")
+        return at_line(self.where, self.source, re.escape(key) + r"\b", reason, nth)
 
     def card(self, table: dict[str, Any]) -> Card:
         self.only(table, [entry.name for entry in fields(Card)], "a model card")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from xlt.errors import XltError
+from xlt.errors import XltError, at_line
 from xlt.languages import canonical
 from xlt.languages import name as name_of
 
@@ -105,13 +105,11 @@ class _Reader:
     """Checks one file; every complaint names its line."""
 
     def __init__(self, path: Path, source: str, table: dict[str, Any]) -> None:
-        self.path, self.lines, self.table = path, source.splitlines(), table
+        self.path, self.source, self.table = path, source, table
 
     def bad(self, key: str, reason: str) -> XltError:
         """The refusal, at the line of the key where there is one."""
-        found = re.compile(rf"\s*\[*\s*[\"']?{re.escape(key)}\b")
-        line = next((number for number, text in enumerate(self.lines, start=1) if found.match(text)), 1)
-        return XltError(f"{self.path}, line {line}: {reason}.")
+        return at_line(str(self.path), self.source, re.escape(key) + r"\b", reason)
 
     def study(self) -> Study:
         for key in self.table:

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 
 from xlt.backends.base import Precision
 from xlt.backends.training import Course, Lora, Loss
-from xlt.errors import UsageError, XltError
+from xlt.errors import UsageError, XltError, at_line
 
 BUILTIN = Path(__file__).parent / "recipes"
 DEFAULT = "default"
@@ -169,9 +169,7 @@ def parse_recipe(source: str, name: str, where: str = "recipe.toml") -> Recipe:
 
 
 def _bad(source: str, where: str, key: str, reason: str) -> XltError:
-    line = re.compile(rf"\s*\[*\s*[\"']?{re.escape(key)}\b")
-    hits = [number for number, text in enumerate(source.splitlines(), start=1) if line.match(text)]
-    return XltError(f"{where}, line {hits[0] if hits else 1}: {reason}.")
+    return at_line(where, source, re.escape(key) + r"\b", reason)
 
 
 def _spelt(value: str) -> Any:
