@@ -15,6 +15,7 @@ from xlt.corpus import gate, runs
 from xlt.corpus.exports import Selection, export
 from xlt.corpus.forget import forget, read_ids
 from xlt.corpus.importing.job import Import, Labels, Options, Report, run
+from xlt.corpus.schema import words_key
 from xlt.errors import UsageError, XltError
 from xlt.locks import hold
 
@@ -38,6 +39,7 @@ def corpus(tmp_path: Path) -> Path:
     where = tmp_path / "corpus.duckdb"
     with gate.opened(where, write=True) as con:
         con.execute("UPDATE tweets SET quoted_text = ? WHERE id = '3'", [SECRET])
+        con.execute(f"UPDATE tweets SET text_key = {words_key()}")
     return where
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import duckdb
@@ -23,11 +24,11 @@ from corpus.workspaces import (
     stage_into,
 )
 from xlt.corpus import gate
-from xlt.corpus.erase import clean_run
+from xlt.corpus.erase import Lost, clean_run
 from xlt.corpus.rounds import rounds
 from xlt.corpus.runlist import details, find_run, listing, unmerged
 from xlt.corpus.runs import catch_up, merge_runs, pending, remove, write_output
-from xlt.corpus.stage import Selection, read_block
+from xlt.corpus.stage import Selection, read_block, text_key
 from xlt.errors import UsageError, XltError
 
 # Texts that normalise alike, repeat, are blank or missing.
@@ -294,7 +295,8 @@ def test_erased_texts_are_in_no_file_of_a_run(corpus: Path) -> None:
     other = make_run(corpus, "2026-02-02-00000000")
     unfinished = stage_into(other, corpus)
     assert unfinished is not None
-    gone = ["two", "@anna hi", "text 7"]
+    erased = ["two", "@anna hi", "text 7"]
+    gone = Lost(erased, [str(uuid.UUID(bytes=text_key(each))) for each in erased])
 
     def clean() -> int:
         return sum(clean_run(folder, gone, lambda task: TASK.normalise) for folder in (run, other))
@@ -308,5 +310,5 @@ def test_erased_texts_are_in_no_file_of_a_run(corpus: Path) -> None:
     for each, merged in zip((run, other), merge_runs(corpus, [run, other]), strict=True):
         assert merged.texts == CLASSIFIED - 3
         assert rounds(each)[0].complete
-    assert not query(corpus, f"SELECT 1 FROM tweets JOIN predictions USING (text_key) WHERE text IN {tuple(gone)}")
+    assert not query(corpus, f"SELECT 1 FROM tweets JOIN predictions USING (text_key) WHERE text IN {tuple(erased)}")
     assert clean() == 0

@@ -61,6 +61,12 @@ def test_a_users_own_task_is_read(tmp_path: Path) -> None:
         ('version = "1"\n\n[[', "\n[[", 1, "lacks 'version'"),
         ('target = "the weather"', "", 19, "lacks 'target'"),
         ("[prompt]", "[promt]", 16, "no key 'promt'"),
+        (
+            "[codebook]",
+            '[text]\ncoded = "all"\n\n[codebook]',
+            20,
+            "coded must be 'own', 'quoted', 'own and quoted', not 'all'",
+        ),
     ],
 )
 def test_a_bad_file_is_refused_with_line_and_reason(old: str, new: str, line: int, reason: str) -> None:

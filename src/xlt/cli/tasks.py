@@ -49,6 +49,8 @@ def show_task(
         print(f"  {label.answer}  {label.name}: {label.description}")
     for group, classes in task.groups.items():
         print(f"\n{group}: " + "; ".join(f"{each} = {', '.join(labels)}" for each, labels in classes.items()))
+    if task.coded != "own":
+        print(f"\nCoded: {task.coded} words of a post")
     print("\nPrompt:\n" + "\n".join(f"  {line}" for line in (task.template + task.answer_begins).splitlines()))
     book = task.codebook
     if book is None:

@@ -7,14 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from xlt.corpus import duck, gate
 from xlt.corpus.gold import settle, uncodable
 from xlt.corpus.labelled import AUTHOR_COLUMNS
 from xlt.corpus.readers import Reject, find_column, open_file
+from xlt.corpus.rounds import words_sql
 from xlt.corpus.stage import LANG_COLUMNS, TEXT_COLUMNS
 from xlt.errors import UsageError
+
+if TYPE_CHECKING:
+    from xlt.tasks.spec import Words
 
 LABEL_COLUMNS = ("label", "gold_label", "gold", "label_name", "class", "annotation")
 ID_COLUMNS = ("id", "tweet_id", "id_str", "status_id")
@@ -135,8 +139,8 @@ def _take(found: CodedRows, file: str, number: int, row: dict[str, str]) -> None
     found.rows.append(Coded(text, **row, row=number, file=file, side=side))
 
 
-def read_gold(corpus: Path, tasks: Sequence[str]) -> CodedRows:
-    """The gold labels of a corpus for any of these tasks, one per text.
+def read_gold(corpus: Path, tasks: Sequence[str], coded: Words = "own") -> CodedRows:
+    """The gold labels of a corpus for any of these tasks, one per text; `coded` says which words of a post are it.
 
     Coders are heard with their newest label, and settled as `xlt.corpus.gold.settle` does it. A text on which they are
     split, or which they or an adjudicator hold uncodable, is left aside. Texts drawn to estimate shares come out with
@@ -146,7 +150,7 @@ def read_gold(corpus: Path, tasks: Sequence[str]) -> CodedRows:
     with gate.opened(corpus) as con:
         # One language, author and id per text: those of its first post by id.
         rows = con.execute(
-            """
+            f"""
             WITH mine AS (SELECT * FROM gold WHERE list_contains($tasks, task)),
             sides AS (
                 SELECT text_key, bool_or(purpose = 'estimate') AS test, bool_or(purpose = 'dev') AS dev
@@ -159,15 +163,15 @@ def read_gold(corpus: Path, tasks: Sequence[str]) -> CodedRows:
                     ORDER BY coded_at DESC, label IS NULL, label) = 1
             ),
             posts AS (
-                SELECT text_key, arg_min(text, id) AS text, min(id) AS id, arg_min(author, id) AS author,
+                SELECT text_key, arg_min({words_sql(coded)}, id) AS text, min(id) AS id, arg_min(author, id) AS author,
                        arg_min(coalesce(lang, lang_tag, 'und'), id) AS lang
                 FROM tweets WHERE text_key IN (SELECT text_key FROM mine) GROUP BY text_key
             )
             SELECT p.text, p.id, p.lang, p.author,
                    CASE WHEN s.test THEN 'test' WHEN s.dev THEN 'dev' ELSE '' END AS side,
-                   list({'label': w.label, 'role': coalesce(w.role, 'coder')} ORDER BY w.coded_at, w.coder) AS words
+                   list({{'label': w.label, 'role': coalesce(w.role, 'coder')}} ORDER BY w.coded_at, w.coder) AS words
             FROM posts p JOIN last_words w ON w.text_key = p.text_key LEFT JOIN sides s ON s.text_key = p.text_key
-            GROUP BY ALL ORDER BY p.id
+            WHERE p.text IS NOT NULL GROUP BY ALL ORDER BY p.id
             """,
             {"tasks": list(tasks)},
         ).fetchall()

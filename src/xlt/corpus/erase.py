@@ -6,10 +6,10 @@ import hashlib
 import json
 import re
 import shutil
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xlt.corpus import duck
 from xlt.corpus.stage import JOIN, ROWS, TEXTS, text_key
@@ -21,16 +21,33 @@ if TYPE_CHECKING:
 Normalise = Callable[[str], str]
 
 
-def clean_run(folder: Path, texts: Sequence[str], normalise_of: Callable[[str], Normalise | None]) -> int:
-    """Take the predictions and staged copies of these texts out of a run folder; how many files changed."""
-    if not texts:
+@dataclass(frozen=True)
+class Lost:
+    """What must not be found any more."""
+
+    texts: Sequence[str]
+    keys: Sequence[str]
+    """Keys of words in the corpus, as text."""
+    requoted: Mapping[str, str] = field(default_factory=dict)
+    """Of posts whose quoted words go: the key that they had → the key of their own words."""
+
+
+def clean_run(folder: Path, lost: Lost, normalise_of: Callable[[str], Normalise | None]) -> int:
+    """Take the predictions and staged copies of what is lost out of a run folder; how many files changed."""
+    if not (lost.texts or lost.keys or lost.requoted):
         return 0
-    raws = {hashlib.md5(each.encode()).hexdigest() for each in texts}
-    raws |= {str(uuid.UUID(bytes=text_key(each))) for each in texts}
+    # What a run says of a post's own words outlives the words that the post quotes.
+    renamed = lost.requoted if _record(folder).get("task", {}).get("coded", "own") == "own" else {}
+    raws = {*lost.keys, *(key for key in lost.requoted if key not in renamed)}
+    raws |= {*(hashlib.md5(each.encode()).hexdigest() for each in lost.texts)}
     joins = sorted(folder.rglob(JOIN))
     scratch = folder / "scratch"
     with duck.job(scratch) as con:
         con.execute("CREATE TABLE lost AS SELECT unnest(?::VARCHAR[]) AS raw", [sorted(raws)])
+        con.execute(
+            "CREATE TABLE renamed AS SELECT unnest(?::VARCHAR[]) AS old, unnest(?::VARCHAR[]) AS new",
+            [list(renamed), list(renamed.values())],
+        )
         if joins:
             listed = "read_parquet([" + ", ".join(duck.text(path) for path in joins) + "])"
             # Another text may be scored under the same key.
@@ -40,14 +57,16 @@ def clean_run(folder: Path, texts: Sequence[str], normalise_of: Callable[[str], 
                 f"EXCEPT SELECT key FROM {listed} WHERE raw NOT IN (SELECT raw FROM lost)"
             )
         else:
-            con.execute("CREATE TABLE keys AS SELECT unnest(?::BLOB[]) AS key", [_keys(folder, texts, normalise_of)])
+            con.execute(
+                "CREATE TABLE keys AS SELECT unnest(?::BLOB[]) AS key", [_keys(folder, lost.texts, normalise_of)]
+            )
         changed = 0
         # Joins last: what was begun and killed finds the same keys again.
         for path in sorted(folder.rglob("*.parquet"), key=lambda each: (each.name == JOIN, each)):
             if path.name.startswith(".") or scratch in path.parents:
                 continue
             if path.name == JOIN:
-                changed += _filter(con, path, "raw NOT IN (SELECT raw FROM lost)")
+                changed += _filter(con, path, "raw NOT IN (SELECT raw FROM lost)") | _rename(con, path)
             elif path.name == ROWS:
                 changed += _clean_rows(con, folder, path)
             elif path.name == TEXTS or path.parent.name == "shards":
@@ -56,19 +75,36 @@ def clean_run(folder: Path, texts: Sequence[str], normalise_of: Callable[[str], 
     return changed
 
 
+def _record(folder: Path) -> dict[str, Any]:
+    """What `run.json` holds; nothing where it can't be read."""
+    try:
+        found = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _rename(con: DuckDBPyConnection, path: Path) -> int:
+    """Give raw texts of a join the keys that they have now; equal ones become one."""
+    source = f"read_parquet({duck.text(path)})"
+    if not con.execute(f"SELECT 1 FROM {source} WHERE raw IN (SELECT old FROM renamed) LIMIT 1").fetchall():
+        return 0
+    query = f"SELECT DISTINCT coalesce(new, raw) AS raw, key FROM {source} LEFT JOIN renamed ON raw = old"
+    write_whole(path, lambda aside: _copy(con, query, aside))
+    return 1
+
+
 def _keys(folder: Path, texts: Sequence[str], normalise_of: Callable[[str], Normalise | None]) -> list[bytes]:
     """Keys of texts as a run over files has them, when how they join is no longer kept."""
     try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        normalise = normalise_of(str(record["task"]["name"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        normalise = normalise_of(str(_record(folder)["task"]["name"]))
+    except (KeyError, TypeError):
         normalise = None
     return sorted({text_key(normalise(each) if normalise else each) for each in texts})
 
 
 def _clean_rows(con: DuckDBPyConnection, folder: Path, path: Path) -> int:
-    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    column = (record.get("staged") or {}).get("text_column")
+    column = (_record(folder).get("staged") or {}).get("text_column")
     if not column:
         return 0
     raw = f"md5({duck.quote(column)})"

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.corpus import duck, gate, store
-from xlt.corpus.erase import Normalise, clean_lines, clean_run
+from xlt.corpus.erase import Lost, Normalise, clean_lines, clean_run
 from xlt.corpus.exports import known_exports
 from xlt.corpus.importing import masks
 from xlt.corpus.importing.files import REJECTS
+from xlt.corpus.schema import text_key
 from xlt.corpus.secret import ensure_key
 from xlt.errors import UsageError, XltError
 from xlt.locks import hold
@@ -110,11 +111,11 @@ def _forget(
         try:
             con.execute("BEGIN")
             _choose(con, ids, authors, platform, result)
-            texts = [row[0] for row in con.execute("SELECT DISTINCT text FROM lonely").fetchall()]
+            lost = _lost(con)
             names = [row[0] for row in con.execute("SELECT DISTINCT id FROM gone").fetchall()]
             files = [Path(row[0]) for row in con.execute("SELECT DISTINCT file FROM imports").fetchall()]
             # The corpus last: killed before that, the same command finds the posts again and goes on.
-            _clean(corpus, runs, files, set(names) | set(ids), texts, normalise_of, result)
+            _clean(corpus, runs, files, set(names) | set(ids), lost, normalise_of, result)
             _erase(con, ids, platform, result)
             traces = con.execute("SELECT 1 FROM meta WHERE key = ?", [_TRACES]).fetchall()
             if not traces and (result.tweets or result.quoted):
@@ -140,24 +141,27 @@ def _clean(
     runs: Sequence[Path],
     files: Sequence[Path],
     ids: set[str],
-    texts: Sequence[str],
+    lost: Lost,
     normalise_of: Callable[[str], Normalise | None],
     result: Forgotten,
 ) -> None:
     """Take the posts out of run folders and of files of rejects."""
     for folder in runs:
-        result.run_files += clean_run(folder, texts, normalise_of)
+        result.run_files += clean_run(folder, lost, normalise_of)
     places = [path.with_name(path.name + REJECTS) for path in files]
     places += [corpus.parent / (path.name + REJECTS) for path in files]
     places += [*store.runs_folder(corpus).glob("*/rejects.jsonl"), *store.runs_folder(corpus).glob("stdin-*.jsonl")]
     for place in dict.fromkeys(places):
-        result.run_files += clean_lines(place, ids, texts)
+        result.run_files += clean_lines(place, ids, lost.texts)
 
 
 def _choose(
     con: DuckDBPyConnection, ids: Sequence[str], authors: Sequence[str], platform: str | None, result: Forgotten
 ) -> None:
-    """Fill `gone` (the posts to erase), and `lonely` (their texts that no other post has)."""
+    """Fill `gone` (the posts to erase), `lonely` (keys of their words that no other post has) and `quoting`.
+
+    `quoting` are posts that quote one of them, with the key that they have and the one of their own words alone.
+    """
     con.execute("CREATE OR REPLACE TEMP TABLE wanted AS SELECT unnest(?::VARCHAR[]) AS id", [list(ids)])
     con.execute("CREATE OR REPLACE TEMP TABLE writers AS SELECT unnest(?::VARCHAR[]) AS author", [list(authors)])
     of = f"AND t.platform = {duck.text(platform)}" if platform else ""
@@ -186,10 +190,29 @@ def _choose(
     result.tweets = int(row[0]) if row else 0
     result.reposts = result.tweets - len(known)
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE lonely AS SELECT DISTINCT g.text_key, g.text FROM gone g "
+        "CREATE OR REPLACE TEMP TABLE lonely AS SELECT DISTINCT g.text_key FROM gone g "
         "WHERE g.text_key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM tweets t WHERE t.text_key = g.text_key "
         "AND (t.platform, t.id) NOT IN (SELECT (platform, id) FROM gone))"
     )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE quoting AS SELECT t.platform, t.id, t.text_key AS old, "
+        f"{text_key('t.text')} AS new FROM tweets t WHERE t.quoted_text IS NOT NULL "
+        "AND (t.platform, t.id) NOT IN (SELECT (platform, id) FROM gone) "
+        f"AND ((t.platform, t.quote_of) IN (SELECT (platform, id) FROM gone) "
+        f"OR (t.quote_of IN (SELECT id FROM wanted) {of}))"
+    )
+
+
+def _lost(con: DuckDBPyConnection) -> Lost:
+    """What must leave the run folders: texts of `gone` that no other post has, keys of `lonely`, and quotes."""
+    texts = con.execute(
+        "SELECT text FROM gone WHERE text IS NOT NULL EXCEPT "
+        "SELECT t.text FROM tweets t JOIN gone g ON t.text = g.text "
+        "WHERE (t.platform, t.id) NOT IN (SELECT (platform, id) FROM gone)"
+    ).fetchall()
+    keys = con.execute("SELECT text_key::VARCHAR FROM lonely").fetchall()
+    requoted = con.execute("SELECT old::VARCHAR, new::VARCHAR FROM quoting WHERE old IS NOT NULL").fetchall()
+    return Lost([row[0] for row in texts], [row[0] for row in keys], dict(requoted))
 
 
 def _erase(con: DuckDBPyConnection, ids: Sequence[str], platform: str | None, result: Forgotten) -> None:
@@ -208,10 +231,25 @@ def _erase(con: DuckDBPyConnection, ids: Sequence[str], platform: str | None, re
         f"INSERT INTO forgotten SELECT mark, now()::TIMESTAMP FROM (SELECT {mark} AS mark FROM wanted, {platforms} p "
         "WHERE id NOT IN (SELECT id FROM gone)) WHERE mark NOT IN (SELECT mark FROM forgotten)"
     )
-    of = f"AND platform = {duck.text(platform)}" if platform else ""
     result.quoted = count(
-        "UPDATE tweets SET quoted_text = NULL WHERE quoted_text IS NOT NULL AND "
-        f"((platform, quote_of) IN (SELECT (platform, id) FROM gone) OR (quote_of IN (SELECT id FROM wanted) {of}))"
+        "UPDATE tweets SET quoted_text = NULL, text_key = q.new FROM quoting q "
+        "WHERE tweets.platform = q.platform AND tweets.id = q.id"
+    )
+    for table in ("gold", "drawn"):
+        con.execute(
+            f"UPDATE {table} SET text_key = q.new FROM quoting q WHERE {table}.tweet_id = q.id "
+            f"AND {table}.text_key = q.old"
+        )
+    # What a run says of their own words stands; what it says of the quoted ones goes with them.
+    con.execute(
+        "INSERT INTO predictions SELECT p.run, q.new, any_value(p.label), any_value(p.confidence), any_value(p.p) "
+        "FROM predictions p JOIN (SELECT DISTINCT old, new FROM quoting) q ON p.text_key = q.old "
+        "WHERE p.run IN (SELECT id FROM runs WHERE coalesce(record ->> '$.task.coded', 'own') = 'own') "
+        "AND (p.run, q.new) NOT IN (SELECT (run, text_key) FROM predictions) GROUP BY p.run, q.new"
+    )
+    con.execute(
+        "DELETE FROM predictions WHERE text_key IN (SELECT old FROM quoting) "
+        "AND text_key NOT IN (SELECT text_key FROM tweets WHERE text_key IS NOT NULL)"
     )
     result.predictions = count("DELETE FROM predictions WHERE text_key IN (SELECT text_key FROM lonely)")
     result.gold = count(

@@ -22,6 +22,8 @@ from xlt.errors import UsageError, XltError
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from xlt.tasks.spec import Words
+
 # With what Python and Parquet take beside it, under 1 GB for 10M tweets.
 MEMORY = "600MB"
 FOLDER, RECORD, SHARDS = "rounds", "round.json", "shards"
@@ -92,13 +94,24 @@ def unfinished(run: Path, selection: Selection) -> Round | None:
     return next((each for each in rounds(run) if each.asked(selection) and not each.complete), None)
 
 
+def words_sql(coded: Words) -> str:
+    """SQL for the words of a post that a task codes; null where it has none."""
+    quote = "'> ' || replace(quoted_text, chr(10), chr(10) || '> ')"
+    both = f"(CASE WHEN quoted_text IS NULL THEN text ELSE text || chr(10) || {quote} END)"
+    return {"own": "text", "quoted": "quoted_text", "own and quoted": both}[coded]
+
+
 def selected(selection: Selection) -> str:
     """SQL for the selected tweets, in a corpus that is open; can stand after FROM."""
     return f"(SELECT rowid AS number, * FROM tweets{conditions(selection, LANGUAGE)})"
 
 
-def stage_round(run: Path, selection: Selection, normalise: Callable[[str], str]) -> tuple[Round | None, Staged]:
+def stage_round(
+    run: Path, selection: Selection, normalise: Callable[[str], str], coded: Words = "own"
+) -> tuple[Round | None, Staged]:
     """Stage the texts that are new; no round when there are none. The corpus is open only while they are copied out.
+
+    `coded` says which words of a post are its text.
 
     Raises XltError, UsageError.
     """
@@ -109,7 +122,7 @@ def stage_round(run: Path, selection: Selection, normalise: Callable[[str], str]
     before = [each for each in rounds(run) if each.complete]
     number = max((int(path.name) for path in (run / FOLDER).glob("*") if path.name.isdecimal()), default=0) + 1
     folder = run / FOLDER / f"{number:03d}"
-    staged = stage(selection, folder, normalise, before)
+    staged = stage(selection, folder, normalise, before, coded)
     if not (folder / JOIN).exists():
         shutil.rmtree(folder, ignore_errors=True)
         return None, staged
@@ -117,7 +130,13 @@ def stage_round(run: Path, selection: Selection, normalise: Callable[[str], str]
     return Round(folder), staged
 
 
-def stage(selection: Selection, folder: Path, normalise: Callable[[str], str], before: Sequence[Round] = ()) -> Staged:
+def stage(
+    selection: Selection,
+    folder: Path,
+    normalise: Callable[[str], str],
+    before: Sequence[Round] = (),
+    coded: Words = "own",
+) -> Staged:
     """Write JOIN and TEXTS of the selected texts that the rounds `before` don't have; no file when there are none."""
     import duckdb
 
@@ -127,7 +146,9 @@ def stage(selection: Selection, folder: Path, normalise: Callable[[str], str], b
     copied = scratch / "copied.parquet"
     with gate.opened(selection.corpus, memory=MEMORY) as con:
         try:
-            rows, without_text, fresh, distinct = _copy_out(con, selection, before, copied, untouched(normalise))
+            rows, without_text, fresh, distinct = _copy_out(
+                con, selection, before, copied, untouched(normalise), words_sql(coded)
+            )
         except duckdb.Error as error:
             raise _query_error(selection, error) from None
     if not fresh:
@@ -136,9 +157,7 @@ def stage(selection: Selection, folder: Path, normalise: Callable[[str], str], b
     with duck.job(scratch, MEMORY) as con:
         try:
             keys = f"SELECT key FROM {parquet(known)}" if known else None
-            # A corpus has the key of each text already.
-            own = "unhex(replace(raw, '-', ''))"
-            to_score, blocks = write_texts(con, copied, folder, normalise, own, keys)
+            to_score, blocks = write_texts(con, copied, folder, normalise, keys)
         except duckdb.Error as error:
             raise duck.failed("The texts can't be prepared", error, "run the same command again") from None
     shutil.rmtree(scratch, ignore_errors=True)
@@ -151,24 +170,27 @@ def parquet(paths: Sequence[Path]) -> str:
 
 
 def _copy_out(
-    con: DuckDBPyConnection, selection: Selection, before: Sequence[Round], target: Path, normal: str
+    con: DuckDBPyConnection, selection: Selection, before: Sequence[Round], target: Path, normal: str, words: str
 ) -> tuple[int, int, int, int]:
     """Rows, rows without text, distinct texts that are new (written to `target`), distinct texts."""
+    # Posts without a key have no words of their own; those that are coded may be missing all the same.
+    wordless = "text_key IS NULL" if words == "text" else f"(text_key IS NULL OR {words} IS NULL)"
     counts = con.execute(
-        f"SELECT count(*), count(*) - count(text_key), count(DISTINCT text_key) FROM {selected(selection)}"
+        f"SELECT count(*), count(*) FILTER ({wordless}), count(DISTINCT text_key) FILTER (NOT {wordless}) "
+        f"FROM {selected(selection)}"
     ).fetchone()
     rows, without_text, distinct = counts or (0, 0, 0)
     if rows == 0:
         raise _nothing_selected(con, selection)
-    new = f"SELECT number, text_key FROM {selected(selection)} s"
+    new = f"SELECT number, text_key, {wordless} AS wordless FROM {selected(selection)} s"
     if before:
         joins = parquet([each.folder / JOIN for each in before])
         new += f" ANTI JOIN (SELECT raw::UUID AS known FROM {joins}) k ON s.text_key = k.known"
     # By row number first: the texts themselves would not fit beside the keys.
-    firsts = f"SELECT min(number) AS number FROM ({new}) WHERE text_key IS NOT NULL GROUP BY text_key"
+    firsts = f"SELECT min(number) AS number FROM ({new}) WHERE NOT wordless GROUP BY text_key"
     con.execute(
-        f"COPY (SELECT t.text_key::VARCHAR AS raw, t.text, {LANGUAGE} AS language, {normal} AS normal FROM tweets t "
-        f"SEMI JOIN ({firsts}) f ON t.rowid = f.number) "
+        f"COPY (SELECT *, {normal} AS normal FROM (SELECT text_key::VARCHAR AS raw, {words} AS text, {LANGUAGE} AS "
+        f"language FROM tweets t SEMI JOIN ({firsts}) f ON t.rowid = f.number)) "
         f"TO {duck.text(target)} (FORMAT parquet, COMPRESSION zstd)"
     )
     written = con.execute(f"SELECT count(*) FROM read_parquet({duck.text(target)})").fetchone()

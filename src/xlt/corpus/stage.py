@@ -22,7 +22,10 @@ from xlt.languages import spellings
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from xlt.tasks.spec import Words
+
 TEXT_COLUMNS = ("text", "full_text", "tweet", "tweet_text", "content", "body", "message")
+QUOTED_COLUMNS = ("quoted_text", "quoted_status_text", "quoted_tweet")
 LANG_COLUMNS = ("lang", "language", "lang_code", "tweet_lang", "langue", "idioma")
 ROWS, JOIN, TEXTS = "rows.parquet", "join.parquet", "texts.parquet"
 BLOCK_TEXTS = 512
@@ -70,11 +73,17 @@ def block_of(key: bytes, blocks: int) -> int:
     return int.from_bytes(key[:8], "big") % blocks
 
 
-def stage(selection: Selection, folder: Path, normalise: Callable[[str], str]) -> Staged:
+def stage(selection: Selection, folder: Path, normalise: Callable[[str], str], coded: Words = "own") -> Staged:
     """Write rows, join, texts and rejects.jsonl into `folder`. Raises XltError, UsageError.
 
-    Texts are de-duplicated after normalisation. `blocks` is 0 when there is nothing to classify.
+    Texts are de-duplicated after normalisation. `blocks` is 0 when there is nothing to classify. `coded` says which
+    words of a post are its text, where no column is named.
     """
+    if coded == "own and quoted" and not selection.text_column:
+        raise UsageError(
+            "The task codes a post's own words and those that it quotes, which a file keeps in two columns: xlt import "
+            "the file and classify the corpus, or name one column with --text-column."
+        )
     scratch = folder / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
     import duckdb
@@ -82,7 +91,7 @@ def stage(selection: Selection, folder: Path, normalise: Callable[[str], str]) -
     with duck.job(scratch) as con:
         readables = [open_file(con, path, scratch, selection.encoding) for path in selection.files]
         columns = list(dict.fromkeys(name for each in readables for name in each.columns))
-        text_column = _text_column(columns, selection)
+        text_column = _text_column(columns, selection, QUOTED_COLUMNS if coded == "quoted" else TEXT_COLUMNS)
         lang_column = find_column(columns, selection.lang_column, LANG_COLUMNS, "--lang-column")
         try:
             rows = _write_rows(con, readables, columns, text_column, lang_column, selection, folder / ROWS)
@@ -136,11 +145,11 @@ def count_texts(folder: Path, blocks: Sequence[int]) -> int:
     return int(row[0]) if row else 0
 
 
-def _text_column(columns: list[str], selection: Selection) -> str:
-    found = find_column(columns, selection.text_column, TEXT_COLUMNS, "--text-column")
+def _text_column(columns: list[str], selection: Selection, candidates: tuple[str, ...]) -> str:
+    found = find_column(columns, selection.text_column, candidates, "--text-column")
     if found is None:
         raise UsageError(
-            f"No column holds the text: xlt looks for {', '.join(TEXT_COLUMNS)}, and there are {', '.join(columns)}; "
+            f"No column holds the text: xlt looks for {', '.join(candidates)}, and there are {', '.join(columns)}; "
             "name it with --text-column."
         )
     return found
@@ -216,13 +225,12 @@ def write_texts(
     copied: Path,
     folder: Path,
     normalise: Callable[[str], str],
-    key: str = "unhex(left(sha256(text), 32))",
     known: str | None = None,
 ) -> tuple[int, int]:
     """Write JOIN and TEXTS: names of raw texts with the key of what they become, and distinct keys in blocks.
 
     `copied` holds raw texts, each once, with a name (`raw`), a language (of any post that has it: for telling how far a
-    run is, no more), and whether the text is its own normal form (`normal`); `key` is SQL of the key of such a text.
+    run is, no more), and whether the text is its own normal form (`normal`).
     `known` is a query of keys that need no scoring. A text of which nothing is left has no key. Returns how many texts
     are to be scored, and blocks.
     """
@@ -230,7 +238,7 @@ def write_texts(
     keyed = folder / "scratch" / "keyed.parquet"
     _normalised(con, f"SELECT raw, text, language FROM {source} WHERE NOT normal", keyed, normalise)
     source = (
-        f"(SELECT raw, {key} AS key, text, language FROM {source} WHERE normal UNION ALL "
+        f"(SELECT raw, unhex(left(sha256(text), 32)) AS key, text, language FROM {source} WHERE normal UNION ALL "
         f"SELECT raw, key, text, language FROM read_parquet({duck.text(keyed)}))"
     )
     con.execute(f"COPY (SELECT raw, key FROM {source}) TO {duck.text(folder / JOIN)} (FORMAT parquet)")

@@ -80,6 +80,6 @@ def _staged(job: Job, run: RunFolder, listener: Listener) -> Staged:
         staged = run.staged
         if staged is None:
             listener.say(f"Reading {', '.join(path.name for path in job.selection.files[:3])} …")
-            staged = stage(job.selection, run.path, job.task.normalise)
+            staged = stage(job.selection, run.path, job.task.normalise, job.task.coded)
             run.update(staged=asdict(staged))
     return staged

@@ -43,7 +43,7 @@ def _round(job: Job, run: RunFolder, corpus: Path, listener: Listener) -> tuple[
         if begun is not None:
             return begun, begun.staged
         listener.say(f"Reading {corpus} …")
-        return stage_round(run.path, job.selection, job.task.normalise)
+        return stage_round(run.path, job.selection, job.task.normalise, job.task.coded)
 
 
 def _merge(run: Path, corpus: Path) -> None:

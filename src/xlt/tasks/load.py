@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xlt.errors import UsageError, XltError
-from xlt.tasks.spec import Codebook, Example, Label, Normalisation, Rule, Task
+from xlt.errors import UsageError, XltError, at_line
+from xlt.tasks.spec import WORDS, Codebook, Example, Label, Normalisation, Rule, Task, Words
 
 BUILTIN = Path(__file__).parent / "builtin"
 MAX_LABELS = 32
@@ -85,14 +85,12 @@ class _Reader:
     """Checks the tables of one file; knows where in the file a complaint belongs."""
 
     def __init__(self, source: str, where: str) -> None:
-        self.lines = source.splitlines()
+        self.source = source
         self.where = where
 
     def bad(self, pattern: str, reason: str, nth: int = 0) -> XltError:
         """An error at the nth line that matches the pattern (the first line when none does)."""
-        hits = [number for number, line in enumerate(self.lines, start=1) if re.match(pattern, line.strip())]
-        line = hits[min(nth, len(hits) - 1)] if hits else 1
-        return XltError(f"{self.where}, line {line}: {reason}.")
+        return at_line(self.where, self.source, pattern, reason, nth)
 
     def task(self, tables: dict[str, Any]) -> Task:
         known = {"name", "version", "title", "description", "labels", "groups", "prompt", "text", "codebook"}
@@ -115,6 +113,7 @@ class _Reader:
             max_text_tokens=self._tokens(prompt),
             normalise=self._normalisation(tables),
             codebook=self._codebook(tables, labels),
+            coded=self._coded(tables),
         )
 
     def _only(self, table: dict[str, Any], known: set[str], where: str, pattern: str) -> None:
@@ -217,7 +216,7 @@ class _Reader:
 
     def _normalisation(self, tables: dict[str, Any]) -> Normalisation:
         table = self._table(tables, "text", default={})
-        self._only(table, {"unicode", "handles", "links", "strip"}, "[text]", r"{}\b")
+        self._only(table, {"unicode", "handles", "links", "strip", "coded"}, "[text]", r"{}\b")
         unicode = table.get("unicode", "NFC")
         if unicode not in ("NFC", "none"):
             raise self.bad(r"unicode\b", "unicode must be 'NFC' or 'none'")
@@ -227,6 +226,13 @@ class _Reader:
         if not isinstance(table.get("strip", True), bool):
             raise self.bad(r"strip\b", "strip must be true or false")
         return Normalisation(unicode, table.get("handles"), table.get("links"), table.get("strip", True))
+
+    def _coded(self, tables: dict[str, Any]) -> Words:
+        given = self._table(tables, "text", default={}).get("coded", "own")
+        found = next((each for each in WORDS if each == given), None)
+        if found is None:
+            raise self.bad(r"coded\b", f"coded must be {', '.join(map(repr, WORDS))}, not {given!r}")
+        return found
 
     def _codebook(self, tables: dict[str, Any], labels: tuple[Label, ...]) -> Codebook | None:
         shared = tables.get("codebook_of")

@@ -8,11 +8,16 @@ import re
 import unicodedata
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 _HANDLE = re.compile(r"(?<![\w.@/])@\w{1,30}(?:@\w[\w.-]*\w)?")
 _LINK = re.compile(r"\bhttps?://\S+|\bwww\.\S+", re.IGNORECASE)
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+Words = Literal["own", "quoted", "own and quoted"]
+"""Which words of a post are coded: its author's, those of the post that it quotes, or both."""
+WORDS: tuple[Words, ...] = get_args(Words)
 
 
 @dataclass(frozen=True)
@@ -104,14 +109,17 @@ class Task:
     max_text_tokens: int
     normalise: Normalisation
     codebook: Codebook | None = None
+    coded: Words = "own"
     source: str = field(default="", repr=False, compare=False)
     """The text of a user's own file, which a model tuned for the task keeps; empty for a built-in one."""
 
     @cached_property
     def hash(self) -> str:
         """SHA-256 over what decides a prediction (not the codebook, colours or titles), 16 hexadecimal digits."""
+        coded = {} if self.coded == "own" else {"coded": self.coded}
         return _digest(
             {
+                **coded,
                 "labels": [(label.name, label.answer) for label in self.labels],
                 "template": self.template,
                 "answer_begins": self.answer_begins,

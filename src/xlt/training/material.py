@@ -92,7 +92,7 @@ def _rows(source: Source, task: Task) -> tuple[CodedRows, list[str]]:
                 f"The corpus {corpus} has no gold labels of the task {task.name}, only of {others}; name one with "
                 "--task, or a file with --data."
             )
-        return read_gold(corpus, tasks), [f"Data: the gold labels of {corpus}."]
+        return read_gold(corpus, tasks, task.coded), [f"Data: the gold labels of {corpus}."]
     if task.name not in _alike(load_task("immigration")):
         raise UsageError(
             f"There is nothing labelled for the task {task.name}: give a file with --data, or import one with "

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xlt.corpus.importing.staging import STAGED
-from xlt.corpus.schema import TWEETS
+from xlt.corpus.schema import TWEETS, text_key, words_key
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -43,13 +43,17 @@ def merge(con: DuckDBPyConnection, source: int, key_of_id: str) -> Merged:
         con.execute(f"INSERT INTO tweets ({names}, source) SELECT {names}, {source} FROM {STAGED}")
         return Merged(_count(con, "SELECT count(*) FROM tweets"), 0, 0, forgotten)
     same = "t.platform = s.platform AND t.id = s.id"
-    reworded = _count(con, f"SELECT count(*) FROM tweets t JOIN {STAGED} s ON {same} WHERE t.text_key <> s.text_key")
+    reworded = _count(con, f"SELECT count(*) FROM tweets t JOIN {STAGED} s ON {same} WHERE t.text <> s.text")
+    given = [name for name in columns if name != "text_key"]
     differs = " OR ".join(
-        f"(s.{name} IS NOT NULL AND {_plain(name, 't')} IS DISTINCT FROM {_plain(name, 's')})" for name in columns
+        f"(s.{name} IS NOT NULL AND {_plain(name, 't')} IS DISTINCT FROM {_plain(name, 's')})" for name in given
     )
-    updates = ", ".join(f"{name} = coalesce(s.{name}, t.{name})" for name in columns)
+    updates = ", ".join(f"{name} = coalesce(s.{name}, t.{name})" for name in given)
+    # The words are what the file gives and what was known.
+    quoted = "coalesce(s.quoted_text, t.quoted_text)" if "quoted_text" in present else "t.quoted_text"
+    updates += f", text_key = {words_key('coalesce(s.text, t.text)', quoted)}"
     # Another text is in another language, until it is detected anew.
-    stale = "s.text_key IS NOT NULL AND s.text_key IS DISTINCT FROM t.text_key"
+    stale = "s.text IS NOT NULL AND s.text IS DISTINCT FROM t.text"
     detected = ", ".join(
         f"{name} = CASE WHEN {stale} THEN NULL ELSE t.{name} END" for name in ("lang", "lang_confidence")
     )
@@ -89,8 +93,10 @@ def complete_retweets(con: DuckDBPyConnection) -> tuple[int, int]:
 
     Returns how many were completed and how many remain cut. Call before `merge`.
     """
-    if "retweet_of" not in staged_columns(con):
+    present = staged_columns(con)
+    if "retweet_of" not in present:
         return 0, 0
+    key = words_key("o.text", f"{STAGED}.quoted_text") if "quoted_text" in present else text_key("o.text")
     cut = "text LIKE 'RT @%' AND retweet_of IS NOT NULL"
     waiting = _count(con, f"SELECT count(*) FROM {STAGED} WHERE {cut}")
     if not waiting:
@@ -99,7 +105,7 @@ def complete_retweets(con: DuckDBPyConnection) -> tuple[int, int]:
     for table in (STAGED, "tweets"):
         done += _count(
             con,
-            f"UPDATE {STAGED} SET text = o.text, text_key = o.text_key FROM (SELECT platform, id, text, text_key FROM "
+            f"UPDATE {STAGED} SET text = o.text, text_key = {key} FROM (SELECT platform, id, text FROM "
             f"{table} WHERE text IS NOT NULL AND retweet_of IS NULL) o WHERE {STAGED}.retweet_of = o.id "
             f"AND {STAGED}.platform = o.platform AND {STAGED}.text LIKE 'RT @%'",
         )

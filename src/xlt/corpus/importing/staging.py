@@ -12,7 +12,7 @@ from xlt.corpus.importing.mapping import COLUMNS, Column, Value
 from xlt.corpus.importing.paths import Path, Step, parse
 from xlt.corpus.importing.source import POSTS, Source
 from xlt.corpus.readers import find_column
-from xlt.corpus.schema import text_key
+from xlt.corpus.schema import text_key, words_key
 from xlt.languages import NAMES, OLD_CODES, UNDETERMINED
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def rows_of(source: Source, options: Options, numbered: bool = True) -> Rows:
         "id": ("id", ()),
         "platform": (text(platform), ()),
         "text": ("text", ()),
-        "text_key": (text_key("text"), ()),
+        "text_key": (words_key() if "quoted_text" in present else text_key("text"), ()),
         "quoted_text": ("quoted_text", ("quoted_text",)),
         "created_at": (f"CASE WHEN {possible} THEN stamp END", ()),
         "lang_tag": (_lang("lang_tag"), ("lang_tag",)),
