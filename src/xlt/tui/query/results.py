@@ -29,10 +29,13 @@ _LONGEST = 500
 
 
 class ArrowRows:
-    """A table of any width and height; a cell is made when it is drawn."""
+    """A table of any width and height; a cell is made when it is drawn. Made in a job: measuring it takes a while."""
 
     def __init__(self, table: pa.Table) -> None:
         self.table = table.combine_chunks()
+        self._needs = [
+            _need(name, column) for name, column in zip(self.table.column_names, self.table.columns, strict=True)
+        ]
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -46,29 +49,30 @@ class ArrowRows:
         return [cell(value) for value in self.values(index)]
 
     def columns(self, width: int) -> list[Column]:
-        """Columns as wide as their first rows need; the widest text takes what is left of `width` cells."""
-        import pyarrow.types as types
-
-        found: list[Column] = []
-        longest: list[int] = []
-        for at, (name, column) in enumerate(zip(self.table.column_names, self.table.columns, strict=True)):
-            number = types.is_integer(column.type) or types.is_floating(column.type) or types.is_decimal(column.type)
-            title = one_line(name)
+        """Columns as wide as their rows need; the widest text takes what the others leave of `width` cells."""
+        found = [
             # A text may be cut; a number never.
-            measured = column if number else column.slice(0, MEASURED)
-            shown = [cell(value) for value in _extremes(measured)]
-            need = max([cell_len(title), *(_width(each) for each in shown)])
-            longest.append(0 if number else need)
-            found.append(
-                Column(str(at), title, max(3, need if number else min(need, WIDEST)), "right" if number else "left")
+            Column(
+                str(at), one_line(name), max(3, need if number else min(need, WIDEST)), "right" if number else "left"
             )
-        # The widest text fills the rest of the screen; its own width is what the others leave, if they leave enough.
-        if longest and max(longest) > WIDEST:
-            at = longest.index(max(longest))
-            others = sum(each.width for each in found) - found[at].width + GAP * len(found)
-            least = max(WIDEST, min(longest[at], width - others - 2))
-            found[at] = Column(found[at].id, found[at].title, min(least, longest[at]))
+            for at, (name, (need, number)) in enumerate(zip(self.table.column_names, self._needs, strict=True))
+        ]
+        texts = [0 if number else need for need, number in self._needs]
+        if texts and max(texts) > WIDEST:
+            at = texts.index(max(texts))
+            others = sum(each.width + GAP for each in found) - found[at].width
+            room = max(WIDEST, width - others - 2)
+            found[at] = Column(found[at].id, found[at].title, min(room, texts[at]))
         return found
+
+
+def _need(name: str, column: pa.ChunkedArray) -> tuple[int, bool]:
+    """Cells that a column needs, and whether it holds numbers. Of texts the first rows are measured."""
+    import pyarrow.types as types
+
+    number = types.is_integer(column.type) or types.is_floating(column.type) or types.is_decimal(column.type)
+    measured = _extremes(column) if number else column.slice(0, MEASURED).to_pylist()
+    return max([cell_len(one_line(name)), *(_width(cell(value)) for value in measured)]), number
 
 
 def cell(value: Any) -> Cell:

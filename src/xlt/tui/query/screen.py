@@ -107,7 +107,7 @@ class QueryScreen(XltScreen):
             "query", lambda job: self._ask(job, sql, values), self._show, self._failed, about="Running (esc stops it)"
         )
 
-    def _ask(self, job: Job, sql: str, values: dict[str, Any]) -> Answer:
+    def _ask(self, job: Job, sql: str, values: dict[str, Any]) -> tuple[Answer, ArrowRows]:
         from xlt.corpus.asking import answer
         from xlt.corpus.history import remember
         from xlt.corpus.queries import for_run
@@ -124,11 +124,11 @@ class QueryScreen(XltScreen):
             remember(workspace, sql, error=str(error))
             raise
         remember(workspace, sql, seconds=round(found.seconds, 3), rows=found.total)
-        return found
+        return found, ArrowRows(found.table)
 
-    def _show(self, answer: Answer) -> None:
+    def _show(self, found: tuple[Answer, ArrowRows]) -> None:
+        answer, self._rows = found
         self._answer = answer
-        self._rows = ArrowRows(answer.table)
         self._draw(self._rows, 0)
         self.query_one(Rows).scroll_home(animate=False)
         if answer.total is None:
