@@ -67,11 +67,11 @@ def make_plan(job: Job, listener: Listener) -> Plan:
 def _stage(job: Job, backend: Backend, folder: Path, listener: Listener) -> Staged:
     if job.selection.corpus is None:
         listener.say(f"Reading {', '.join(path.name for path in job.selection.files[:3])} …")
-        return stage(job.selection, folder, job.task.normalise)
+        return stage(job.selection, folder, job.task.normalise, job.task.coded)
     listener.say(f"Reading {job.selection.corpus} …")
     run = find_run(job, backend.name)
     before = [each for each in rounds(run.path) if each.complete] if run else []
-    return stage_corpus(job.selection, folder, job.task.normalise, before)
+    return stage_corpus(job.selection, folder, job.task.normalise, before, job.task.coded)
 
 
 def _rate(classifier: Classifier, texts: list[str]) -> float:

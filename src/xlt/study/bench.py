@@ -67,7 +67,7 @@ def measure(job: Job, *, repeats: int, seconds: float, say: Callable[[str], None
     Raises XltError when there are no texts, or as `Backend.load` does.
     """
     with tempfile.TemporaryDirectory(prefix="xlt-bench-") as name:
-        stage(job.selection, Path(name), job.task.normalise)
+        stage(job.selection, Path(name), job.task.normalise, job.task.coded)
         texts = sample_texts(Path(name), MOST)
     if not texts:
         raise XltError("There is nothing to measure with: no row has a text.")
