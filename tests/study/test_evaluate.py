@@ -216,3 +216,19 @@ def test_one_language_one_row_one_class() -> None:
     stance = cells(table, slice="all", measure="stance")
     assert (stance["n"], stance["accuracy"], stance["macro_f1"]) == (0, None, None)
     assert not any(isinstance(value, float) and math.isnan(value) for row in table.rows for value in row)
+
+
+def test_gold_that_was_drawn_to_train_on_is_said_to_be_there(tmp_path: Path) -> None:
+    path = fill(tmp_path, [Post("0", "text 0", PRO, "en")])
+    with gate.opened(path, write=True) as con:
+        con.execute(
+            "INSERT INTO draws VALUES ('d', 'immigration', 'train', 'texts', 'true', 'x', 1, NULL, 0, '2026-01-01')"
+        )
+        con.execute(
+            "INSERT INTO gold (text_key, task, label, coder, coded_at, draw) "
+            "VALUES (?, 'immigration', ?, 'A', '2026-01-01', 'd')",
+            [key_of("text 0"), PRO],
+        )
+        runs = find_runs(con, ())
+    with pytest.raises(XltError, match="but 1 texts drawn to train or choose a model, which measure nothing"):
+        from_corpus(path, runs, TASK)

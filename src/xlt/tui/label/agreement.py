@@ -142,4 +142,5 @@ def _cell(column: str, value: object) -> Text:
         return Text("–", "dim")
     if column == "slice":
         return Text("all" if value == "all" else name(str(value)), "bold" if value == "all" else "")
-    return Text(f"{value:.2f}" if isinstance(value, float) else one_line(str(value)))
+    # Not -0.00.
+    return Text(f"{round(value, 2) + 0.0:.2f}" if isinstance(value, float) else one_line(str(value)))

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from rich.text import Text
-from textual.app import ComposeResult
-from textual.containers import VerticalScroll
-from textual.widgets import Static
 
 from xlt.tasks.spec import Task
-from xlt.tui.box import Box
+from xlt.tui.reading import TextScreen
 from xlt.tui.scheme import Scheme, ink
 from xlt.tui.words import harmless
 
@@ -63,14 +60,6 @@ def book_text(task: Task, scheme: Scheme, dark: bool) -> Text:
     return text
 
 
-class BookScreen(Box[None]):
+def book_screen(task: Task, scheme: Scheme, dark: bool) -> TextScreen:
     """The codebook over a screen that has no room beside the text."""
-
-    def __init__(self, task: Task, text: Text) -> None:
-        super().__init__()
-        self._title, self._text = f"Codebook: {task.title}", text
-
-    def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="box"):
-            yield Static(Text(self._title), classes="title")
-            yield Static(self._text)
+    return TextScreen(f"Codebook: {task.title}", book_text(task, scheme, dark))

@@ -15,7 +15,7 @@ from xlt.tui.actions import bindings
 from xlt.tui.choice import Choice, Line
 from xlt.tui.jobs import Job
 from xlt.tui.label import sheet
-from xlt.tui.label.book import BookScreen, book_text, label_keys, label_mark
+from xlt.tui.label.book import book_screen, book_text, label_keys, label_mark
 from xlt.tui.label.people import People, ask_competence, is_known
 from xlt.tui.label.session import Session
 from xlt.tui.label.writing import Writer
@@ -26,7 +26,7 @@ from xlt.tui.words import harmless
 if TYPE_CHECKING:
     from xlt.corpus.labelled import Run
 
-BESIDE, BOOK_BESIDE = 100, 130
+BESIDE, BOOK_BESIDE = 120, 130
 """Columns from which the languages, and the codebook, stand beside the text."""
 
 
@@ -237,8 +237,7 @@ class CodingScreen(XltScreen):
             self.state["book"] = self.has_class("-book")
             self._show()
             return
-        text = book_text(self.session.task, self.scheme, self.app.current_theme.dark)
-        self.app.push_screen(BookScreen(self.session.task, text))
+        self.app.push_screen(book_screen(self.session.task, self.scheme, self.app.current_theme.dark))
 
     def action_translation(self) -> None:
         """Between original and translation."""

@@ -291,9 +291,8 @@ class LabelScreen(XltScreen):
 
     def action_codebook(self) -> None:
         """What the labels mean."""
-        from xlt.tui.label.book import BookScreen, book_text
+        from xlt.tui.label.book import book_screen
         from xlt.tui.scheme import scheme_of_task
 
         if (spec := self._spec(self._named)) is not None:
-            text = book_text(spec, scheme_of_task(spec), self.app.current_theme.dark)
-            self.app.push_screen(BookScreen(spec, text))
+            self.app.push_screen(book_screen(spec, scheme_of_task(spec), self.app.current_theme.dark))
