@@ -74,15 +74,25 @@ class Post:
 
 def page(con: DuckDBPyConnection, numbers: Sequence[int], run: str | None) -> list[Line]:
     """The posts in these rows, in this order; a row that is gone is left out."""
-    # The predictions of a page only: to join all of them takes half a second in a corpus of ten million.
+    # In two steps: joined in one query, DuckDB reads all predictions for these few, at seven times the cost.
     rows = con.execute(
-        f"WITH page AS MATERIALIZED (SELECT rowid AS number, text_key, created_at, coalesce(lang, lang_tag, 'und') AS "
-        f"language, left(text, {CUT}) AS text FROM tweets WHERE rowid IN (SELECT unnest($numbers::BIGINT[]))) "
-        "SELECT number, created_at, language, text, label, confidence FROM page LEFT JOIN (SELECT text_key, label, "
-        "confidence FROM predictions WHERE run = $run AND text_key IN (SELECT text_key FROM page)) USING (text_key)",
-        {"numbers": list(numbers), "run": run},
+        f"SELECT rowid, text_key, created_at, coalesce(lang, lang_tag, 'und'), left(text, {CUT}) FROM tweets "
+        "WHERE rowid IN (SELECT unnest(?::BIGINT[]))",
+        [list(numbers)],
     ).fetchall()
-    found = {row[0]: Line(*row) for row in rows}
+    given: dict[Any, tuple[str, float]] = {}
+    if run is not None:
+        keys = [row[1] for row in rows if row[1] is not None]
+        predicted = con.execute(
+            "SELECT text_key, label, confidence FROM predictions WHERE run = ? AND text_key IN "
+            "(SELECT unnest(?::UUID[]))",
+            [run, keys],
+        ).fetchall()
+        given = {key: (label, confidence) for key, label, confidence in predicted}
+    found = {
+        number: Line(number, created_at, language, text, *given.get(key, (None, None)))
+        for number, key, created_at, language, text in rows
+    }
     return [found[number] for number in numbers if number in found]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,7 +23,7 @@ from xlt.tui.choice import Choice, Line
 from xlt.tui.filtering import FilterScreen
 from xlt.tui.jobs import Job
 from xlt.tui.posts.detail import Detail
-from xlt.tui.posts.pages import Pages, columns_for
+from xlt.tui.posts.pages import PAGE, Pages, columns_for
 from xlt.tui.scheme import Scheme, scheme_of
 from xlt.tui.screen import XltScreen
 from xlt.tui.widgets.rows import Rows
@@ -47,6 +47,16 @@ _SORTED = {
 }
 BESIDE = 100
 """Columns from which the post stands beside the list."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A selection, with what is seen of it first."""
+
+    numbers: Numbers
+    page: int
+    lines: list[Entry]
+    post: Post | None
 
 
 class PostsScreen(XltScreen):
@@ -99,25 +109,37 @@ class PostsScreen(XltScreen):
         self._say_what()
         self.jobs.start("select", lambda job: self._select(job, wanted), self._selected, about="Selecting")
 
-    def _select(self, job: Job, wanted: Wanted) -> Numbers:
-        from xlt.corpus.selection import select
+    def _select(self, job: Job, wanted: Wanted) -> _Found:
+        from xlt.corpus.pages import page, post
+        from xlt.corpus.selection import part, select
 
+        run = self._run.id if self._run else None
+        # With the first page and the first post: to open the corpus for each of them costs more than to read them.
         with job.corpus(self.xlt.corpus) as con:
-            return select(con, wanted, self._run)
+            numbers = select(con, wanted, self._run)
+            cursor = self._place(numbers)
+            first = cursor // PAGE
+            lines = page(con, part(numbers, first * PAGE, (first + 1) * PAGE), run)
+            return _Found(numbers, first, lines, post(con, int(numbers[cursor]), run) if len(numbers) else None)
 
-    def _selected(self, numbers: Numbers) -> None:
+    def _place(self, numbers: Numbers) -> int:
+        """Where the cursor will stand: where it was, when these are as many posts as before."""
+        same = self._pages is not None and len(self._pages) == len(numbers)
+        return min(self.query_one(Rows).cursor, max(0, len(numbers) - 1)) if same else 0
+
+    def _selected(self, found: _Found) -> None:
+        numbers = found.numbers
         # A page of the former selection has no place in this one.
         self.jobs.cancel("page")
         rows = self.query_one(Rows)
-        before = self._pages
+        cursor = self._place(numbers)
         columns = self._columns()
         self._pages = Pages(numbers, self._scheme, columns, self._want)
         self._pages.words, self._pages.dark = self._words, self.app.current_theme.dark
-        cursor = rows.cursor if before and len(before) == len(numbers) else 0
-        self._post = None
+        self._pages.put(found.page, found.lines)
         rows.show(self._pages, columns, cursor)
-        if not len(numbers):
-            self.query_one(Detail).clear()
+        self.jobs.cancel("post")
+        self._show_post(found.post)
         self._say_what()
         if self._words:
             self._search(self._words, jump=False)
@@ -129,7 +151,6 @@ class PostsScreen(XltScreen):
 
     def _read_pages(self, job: Job) -> list[tuple[int, list[Entry]]]:
         from xlt.corpus.pages import page
-        from xlt.tui.posts.pages import PAGE
 
         pages = self._pages
         assert pages is not None
