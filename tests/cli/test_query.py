@@ -147,6 +147,9 @@ def test_a_wide_table_loses_no_column(xlt: Xlt, corpus: Path, monkeypatch: pytes
 
 
 def test_a_table_shows_numbers_as_people_read_them(xlt: Xlt, corpus: Path) -> None:
-    sql = "SELECT 0.4075239::FLOAT AS a, 1234567.25 AS b, 12345 AS c, [0.1::FLOAT, NULL] AS d, 1e-9 AS e, 97.2 AS f"
-    ran = xlt("query", sql, "-q", "--workspace", str(corpus.parent))
-    assert ran.out.split()[6:] == ["0.407524", "1,234,567.25", "12,345", "[0.1,", "–]", "1e-09", "97.2"]
+    sql = "SELECT 0.4075239::FLOAT AS a, 1234567.25 AS b, 12345 AS c, [0.1::FLOAT, NULL] AS d, 1e-9 AS e, 97.2 AS f, "
+    sql += "TIMESTAMP '2024-05-01 10:00:00.123456' AS g"
+    ran = xlt("query", sql, "--workspace", str(corpus.parent))
+    numbers = ["0.407524", "1,234,567.25", "12,345", "[0.1,", "–]", "1e-09", "97.2"]
+    assert ran.out.split()[7:] == [*numbers, "2024-05-01", "10:00:00"]
+    assert "SELECT" not in ran.err

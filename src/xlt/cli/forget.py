@@ -35,6 +35,7 @@ def forget(
     from xlt.cli.corpora import merge_waiting
     from xlt.corpus.forget import forget as erase
     from xlt.corpus.forget import read_ids
+    from xlt.corpus.importing.inspect import plural
     from xlt.corpus.store import corpus_path
 
     wanted = read_ids(ids or []) if ids or not author else []
@@ -50,14 +51,17 @@ def forget(
 
     reposts = f" ({found.reposts:,} of them reposts)" if found.reposts else ""
     say(
-        f"Erased: {found.tweets:,} posts{reposts}, {found.predictions:,} predictions, {found.gold:,} labels. Quotes "
-        f"emptied: {found.quoted:,}. Files of runs and rejects written anew: {found.run_files:,}."
+        f"Erased: {plural(found.tweets, 'post')}{reposts}, {plural(found.predictions, 'prediction')}, "
+        f"{plural(found.gold, 'label')}. Quotes emptied: {found.quoted:,}. Files of runs and rejects written anew: "
+        f"{found.run_files:,}."
     )
     if found.unknown:
         names = ", ".join(found.unknown[:5]) + (" …" if len(found.unknown) > 5 else "")
         say(f"Not in the corpus, and left out of later imports: {names}.")
+    if found.may_hold:
+        say(f"May still hold them, and are yours to look after: {plural(len(found.may_hold), 'file')}")
     for path in found.may_hold:
-        say(f"May still hold them: {path}")
+        say(f"  {path}")
 
 
 def _normalise_of(task: str) -> Callable[[str], str] | None:

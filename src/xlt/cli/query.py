@@ -115,7 +115,7 @@ def _run(
         cap = rows or (SHOWN if chosen == "table" else None)
         result = run(con, found.sql, values, cap)
     if chosen == "table":
-        if found.title and not quiet:
+        if found.name and not quiet:
             print(f"{found.title}. {found.about}\n", file=sys.stderr)
         print_table(result.columns, result.rows)
     elif chosen == "csv":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -72,6 +73,8 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         # Six digits tell all that a probability of 32 bits knows.
         return f"{value:.6g}" if abs(value) < 1e6 else f"{value:,.1f}"
+    if isinstance(value, datetime):
+        return value.isoformat(" ", "seconds")
     if isinstance(value, list):
         return f"[{', '.join(map(_shown, value))}]"
     return " ".join(str(value).split())

@@ -280,6 +280,8 @@ def _notes(source: Source, options: Options) -> list[str]:
         left = [name for name in source.names if name.casefold() not in used]
         if left:
             notes.append(f"Columns not kept: {', '.join(left)} (--keep NAME keeps one).")
+        if not options.labels and (label := next((name for name in left if name.casefold() == "label"), None)):
+            notes.append(f"If people gave the labels in {label}: --labels {label} brings them in as gold.")
     return notes
 
 
