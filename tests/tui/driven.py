@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
@@ -51,8 +53,7 @@ class Driven:
         while self.busy() and time.monotonic() < deadline:
             await self.pilot.pause(0.01)
         await self.pilot.pause()
-        names = [thread.name for thread in threading.enumerate()]
-        assert not self.busy(), f"still at work: {names}; {self.text()}"
+        assert not self.busy(), f"still at work:\n{stacks()}\n{self.text()}"
 
     def busy(self) -> bool:
         screens = [each for each in self.app.screen_stack if hasattr(each, "jobs")]
@@ -84,6 +85,16 @@ class Driven:
 
     def static(self, selector: str) -> str:
         return str(self.screen.query_one(selector, Static).content)
+
+
+def stacks() -> str:
+    """What every thread is doing."""
+    frames = sys._current_frames()
+    return "\n".join(
+        f"{thread.name}\n{''.join(traceback.format_stack(frames[thread.ident]))}"
+        for thread in threading.enumerate()
+        if thread.ident in frames
+    )
 
 
 def drive(workspace: Path, script: Script, size: tuple[int, int] = SIZE, corpus: Path | None = None) -> XltApp:

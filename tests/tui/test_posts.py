@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from filled import ANTI, NEUTRAL, PRO, Post, fill
 from tui.conftest import POSTS, RUN
 from tui.driven import Driven, drive
 from xlt.corpus import gate
 from xlt.corpus.store import corpus_path
+from xlt.errors import XltError
 from xlt.tui.posts.pages import KEPT, PAGE, Pages
 from xlt.tui.posts.screen import PostsScreen
 
@@ -237,5 +241,41 @@ def test_posts_without_text_or_date(tmp_path: Path) -> None:
         await driven.press("2")
         assert "no date" in driven.text()
         assert "no text" in driven.static("#text")
+
+    drive(tmp_path / "w", script)
+
+
+def test_a_selection_is_seen_after_one_opening_of_the_corpus(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Path] = []
+    enter = gate._enter
+
+    def counted(*given: Any) -> Any:
+        opened.append(given[1])
+        return enter(*given)
+
+    async def script(driven: Driven) -> None:
+        monkeypatch.setattr(gate, "_enter", counted)
+        await driven.press("enter")
+        assert len(opened) == 1
+        assert "english text 0" in driven.text()
+        assert "english text 0" in driven.static("#text")
+
+    drive(small, script)
+
+
+def test_a_page_that_cannot_be_read_is_asked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path / "w", [Post(str(at), f"text {at}", PRO, "en") for at in range(2 * PAGE)], RUN)
+    asked: list[int] = []
+
+    def broken(*given: Any) -> Any:
+        asked.append(1)
+        raise XltError("The corpus is damaged.")
+
+    async def script(driven: Driven) -> None:
+        await driven.press("2")
+        monkeypatch.setattr("xlt.corpus.pages.page", broken)
+        await driven.press("G")
+        assert driven.notice() == "The corpus is damaged."
+        assert len(asked) == 1
 
     drive(tmp_path / "w", script)

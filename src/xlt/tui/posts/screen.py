@@ -17,6 +17,7 @@ from textual.widgets import Static
 from xlt.corpus.filters import Filter
 from xlt.corpus.labelled import Run
 from xlt.corpus.selection import ORDERS, Numbers, Order, Wanted, reversed_order
+from xlt.errors import XltError
 from xlt.tui import filtering
 from xlt.tui.actions import bindings
 from xlt.tui.choice import Choice, Line
@@ -74,6 +75,8 @@ class PostsScreen(XltScreen):
         self._run: Run | None = None
         self._scheme: Scheme | None = None
         self._pages: Pages | None = None
+        self._unread: Pages | None = None
+        """Pages of which one could not be read; nothing more is asked of them."""
         self._matches: npt.NDArray[np.uint32] | None = None
         self._words: str | None = None
         self._post: Post | None = None
@@ -146,8 +149,13 @@ class PostsScreen(XltScreen):
 
     def _want(self, page: int) -> None:
         # Asked while a line is drawn: only the pages that are seen when the job begins are read.
-        if not self.jobs.running("page"):
-            self.jobs.start("page", self._read_pages, self._show_pages)
+        if not self.jobs.running("page") and self._unread is not self._pages:
+            self.jobs.start("page", self._read_pages, self._show_pages, self._page_failed)
+
+    def _page_failed(self, error: XltError) -> None:
+        # Drawing the sentence draws the list, which would ask again, and so on.
+        self._unread = self._pages
+        self.fail(error)
 
     def _read_pages(self, job: Job) -> list[tuple[int, list[Entry]]]:
         from xlt.corpus.pages import page
