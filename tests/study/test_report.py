@@ -63,7 +63,8 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     corpus = fill(folder, POSTS)
     write_data(folder)
-    (folder / "study.toml").write_text(QUICK, encoding="utf-8")
+    named = QUICK.replace("train =", "name = 'A \"first\" / study'\ntrain =", 1)
+    (folder / "study.toml").write_text(named, encoding="utf-8")
     ran(folder)
     write(gather(Wanted(corpus, studies=(folder / "study.toml",), workspace=folder)), folder / "report")
     return folder / "report"
@@ -86,7 +87,13 @@ def test_the_page_asks_nothing_of_a_network_and_is_whole(reported: Path) -> None
     for link in re.findall(r'href="#([^"]+)"', text):
         assert link in ids
     assert text.count("<svg") == 6  # stance by language, three by month, heat map, learning curve
-    for title in ("Data", "Models", "Topic and stance", "Methods", "Transfer between languages: study"):
+    for title in (
+        "Data",
+        "Models",
+        "Topic and stance",
+        "Methods",
+        "Transfer between languages: A &quot;first&quot; / study",
+    ):
         assert f">{title}</h2>" in text
 
 
@@ -121,7 +128,7 @@ def test_every_figure_has_three_forms(reported: Path) -> None:
 
 def test_what_made_it_is_kept(reported: Path) -> None:
     made = json.loads((reported / "report.json").read_text(encoding="utf-8"))
-    assert made["studies"]["study"]["cells"]
+    assert made["studies"]['A "first" / study']["cells"]
     assert {"xlt", "python", "libraries", "files", "run"} <= set(made)
 
 
@@ -175,3 +182,11 @@ def test_paths_lose_their_folders() -> None:
 
     found = without_paths({"model": {"weights": "/home/somebody/m"}, "list": ["/a/b.csv", "a/b", 3]})
     assert found == {"model": {"weights": "m"}, "list": ["b.csv", "a/b", 3]}
+
+
+def test_names_of_files_and_ids_are_plain(reported: Path) -> None:
+    page_text = (reported / "index.html").read_text(encoding="utf-8")
+    names = re.findall(r'\bid="([^"]*)"', page_text) + [path.stem for path in reported.glob("*/*")]
+    assert names
+    assert not [each for each in names if re.search(r"[\s\"'/]", each)]
+    assert set(re.findall(r"url\(#([^)]*)\)", page_text)) <= set(names)

@@ -253,7 +253,8 @@ def _values(found: Share) -> tuple[Any, ...]:
 def _reading(pooled: Sequence[str], cells: Sequence[tuple[Key, ...]], with_gold: Ints, known: bool) -> list[str]:
     notes = [
         "corrected: by ppi (prediction-powered inference), or by gold alone where the sample caught fewer than two "
-        f"errors. Intervals: 95 %, from {LEAST_GOLD} gold labels on; naive, adjusted and pooled shares have none. "
+        f"errors. Intervals: 95 %, from {LEAST_GOLD} gold labels on, also once unequal "
+        "weights are allowed for; naive, adjusted and pooled shares have none. "
         "Every share is estimated by itself, so shares of one group need not add up to exactly 100 %.",
     ]
     if pooled:

@@ -192,7 +192,7 @@ def _shares(answer: Answer, months: Answer, task: Task, notes: list[str]) -> Sec
     section.tables.append(
         _share_table("shares-by-month", "By language and month", months.rows, task, ("language", "month"))
     )
-    section.words.append("The classifier's own shares. It errs more one way than the other, and they with it.")
+    section.words.append("The classifier's own shares, which are biased wherever it errs more one way than the other.")
     section.notes += notes
     return section
 

@@ -18,7 +18,7 @@ from xlt.study.exposure import exposures
 from xlt.study.grid import Grid, Where
 from xlt.study.plots import curves, heat_map
 from xlt.study.report.gather import named
-from xlt.study.report.parts import Figure, Report, Section, Shown
+from xlt.study.report.parts import Figure, Report, Section, Shown, slug
 from xlt.study.transfer import curves_of, matrix, overlap_note, within_language
 from xlt.training.recipe import load_recipe
 
@@ -38,7 +38,7 @@ def study_sections(report: Report, path: Path, workspace: Path) -> None:
         f"{len(cells):,} of {len(grid.study.cells):,} cells of the study are done; {len(grid.test.texts):,} test texts "
         f"in {len(set(grid.test.langs))} languages."
     )
-    prefix = f"transfer-{grid.study.name}"
+    prefix = f"transfer-{slug(grid.study.path.stem)}"
     section.figures.append(
         Figure(
             f"{prefix}-heat-map",
@@ -50,7 +50,7 @@ def study_sections(report: Report, path: Path, workspace: Path) -> None:
     for bare, lines in curves_of(grid, cells, found.score).items():
         section.figures.append(
             Figure(
-                f"{prefix}-curves-{bare}",
+                f"{prefix}-curves-{slug(bare)}",
                 f"What labelled examples of a language buy: {bare}",
                 "; ".join(
                     f"{name(lang)}: " + ", ".join(f"{shots:g} examples {score:.2f}" for shots, score, _ in line)
@@ -112,7 +112,9 @@ def _exposure(grid: Grid) -> Section | None:
         f"What all labelled texts of the study are, in tokens of {tuned[0].base}, against what was read in "
         "pre-training."
     )
-    section.tables.append(Shown(f"exposure-{grid.study.name}", "Tuning tokens against pre-training tokens", table))
+    section.tables.append(
+        Shown(f"exposure-{slug(grid.study.path.stem)}", "Tuning tokens against pre-training tokens", table)
+    )
     section.notes.append(
         f"Lowest: every text once, {table_of.high:.2g} tokens of pre-training; highest: {epochs} epochs, "
         f"{table_of.low:.2g} tokens; none for a language that the table does not list. {table_of.source}. "

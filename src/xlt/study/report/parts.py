@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +52,7 @@ class Section:
     @property
     def anchor(self) -> str:
         """Its name in links."""
-        return "-".join(self.title.lower().split())
+        return slug(self.title)
 
 
 @dataclass
@@ -62,6 +63,11 @@ class Report:
     sections: list[Section] = field(default_factory=list)
     made: dict[str, Any] = field(default_factory=dict)
     """Versions, hashes and seeds, as JSON takes them."""
+
+
+def slug(text: str) -> str:
+    """A name as part of a file's name or of a link: letters, digits and hyphens."""
+    return "-".join(re.findall(r"[^\W_]+", text.lower()))
 
 
 def cell_text(value: Any, percent: bool = False) -> str:
