@@ -99,6 +99,8 @@ def test_without_data_base_and_recipe_the_sample_is_taken(xlt: Xlt) -> None:
         (("--task", "sentiment"), "labels that the task sentiment does not know"),
         (("--base", "nope"), "no model 'nope'"),
         (("--name", "No Good"), "--name No Good"),
+        (("--name", "xlt-mini-base"), "xlt-mini-base is the name of a built-in model"),
+        (("--name", "a.csv", "--workspace", "odd"), "a.csv is there already and no folder"),
         (("--by-author",), "--author-column"),
         (("--lang-column", "nope"), "there is no such column"),
         (("--resume",), "leave out --resume"),
@@ -109,6 +111,8 @@ def test_wrong_use_is_answered_with_a_sentence(
     xlt: Xlt, tiny: str, tmp_path: Path, options: tuple[str, ...], said: str
 ) -> None:
     write(tmp_path / "a.csv")
+    (tmp_path / "odd" / "models").mkdir(parents=True)
+    (tmp_path / "odd" / "models" / "a.csv").touch()
     data = () if "--data" in options else ("--data", "a.csv")
     base = () if "--base" in options else ("--base", tiny)
     ran = xlt("finetune", *data, *base, *options)

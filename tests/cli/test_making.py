@@ -84,6 +84,7 @@ def test_removal_asks_and_takes_only_what_is_the_workspaces(xlt: Xlt, tuned: str
         (("quantise", "tuned", "--data", "none.csv", "--to", "gguf"), "There is no file none.csv"),
         (("quantise", "tuned", "--format", "xml"), "--format xml"),
         (("models", "merge", "my-base"), "has no adapter"),
+        (("models", "merge", "tuned", "--name", "xlt-mini"), "xlt-mini is the name of a built-in model"),
         (("models", "export", "tuned", "--to", "release", "-o", "models"), "is there already"),
         (("models", "export", "tuned", "--to", "release", "--with", "awq"), "There is no format 'awq'"),
         (("models", "push", "tuned", "my/repo"), "was not made for others"),

@@ -98,6 +98,12 @@ def shelves(workspace: Path) -> list[tuple[Path, Where]]:
     return [(workspace / "models", "workspace"), (bundled("models"), "built in")]
 
 
+def refuse_built_in(name: str) -> None:
+    """Raise UsageError for a name under which a new model would hide a built-in one, which it may rest on."""
+    if bundled("models", name, FILE).is_file():
+        raise UsageError(f"{name} is the name of a built-in model; choose another --name.")
+
+
 def named_cards(workspace: Path) -> list[Card]:
     """The cards that can be read, of the workspace and built in; the workspace's come first."""
     cards = []

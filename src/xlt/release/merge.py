@@ -17,7 +17,7 @@ from xlt.backends.common import read_json
 from xlt.cards.card import Card, Scalar
 from xlt.cards.lora import Tuned, Update, read_lora
 from xlt.cards.read import FILE, NAME, write_card
-from xlt.cards.registry import TASK
+from xlt.cards.registry import TASK, refuse_built_in
 from xlt.cards.rope import with_both_spellings
 from xlt.cards.tensors import SHARD, Made, Stored, in_bf16, stored, to_bf16, write_model_files
 from xlt.disk import check_space, new_folder, write_json
@@ -52,6 +52,7 @@ def target_folder(name: str, workspace: Path) -> Path:
     """`models/NAME` of the workspace. Raises UsageError when it is there or its name is none for a card."""
     if not re.fullmatch(NAME, name):
         raise UsageError(f"A model can't be called {name!r}; small letters, digits, '.', '-' and '_' will do.")
+    refuse_built_in(name)
     target = workspace / "models" / name
     for path in (target, target.with_name(f"{name}.gguf")):
         if path.exists():

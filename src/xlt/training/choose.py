@@ -214,7 +214,8 @@ def _refuse(choice: Choice, wish: Wish, labels: Sequence[str]) -> None:
         )
     found = {example.label for example in choice.train}
     if len(found) == 1:
+        others = ", ".join(label for label in labels if label not in found)
         raise XltError(
             f"All {len(choice.train):,} examples to train on have the label {found.pop()}; a model learns nothing from "
-            f"one label alone: give examples of {', '.join(label for label in labels if label not in found)} too."
+            f"one label alone: give examples of {others} too."
         )

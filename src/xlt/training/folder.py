@@ -28,6 +28,7 @@ from xlt import __version__
 from xlt.backends.training import Adapter, Pair, Trainer
 from xlt.cards.adapter import write_tensors
 from xlt.cards.read import FILE as CARD
+from xlt.cards.registry import refuse_built_in
 from xlt.disk import refused, write_json, write_text
 from xlt.errors import UsageError, XltError
 from xlt.training.evaluation import Evaluation
@@ -91,6 +92,9 @@ class Folder:
     def check(self, tuning: Tuning) -> None:
         """Refuse what is finished already, or begun and not to be resumed, or begun with something else."""
         name = tuning.name
+        refuse_built_in(name)
+        if self.path.exists() and not self.path.is_dir():
+            raise UsageError(f"{self.path} is there already and no folder; choose another --name.")
         if (self.path / CARD).is_file():
             raise UsageError(f"There is a model {name} already, in {self.path}; choose another --name, or remove it.")
         begun = (self.training / "config.json").is_file()
