@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -150,3 +152,15 @@ def test_names_that_statistics_would_shorten_to_one_stay_apart() -> None:
         "v__",
         "id",
     ]
+
+
+def test_a_reader_that_has_had_enough_is_no_failure(tmp_path: Path) -> None:
+    fill(tmp_path, [Post("1", "x" * 1_000_000, PRO)])
+    command = [sys.executable, "-m", "xlt", "export", "--workspace", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(2) == b"id"
+        process.stdout.close()
+        assert process.wait(timeout=60) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == b""

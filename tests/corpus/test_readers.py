@@ -99,6 +99,20 @@ def test_jsonl_types_come_from_all_lines_and_strings_stay_strings(tmp_path: Path
     assert rejects == []
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_long_ids_among_fractions_keep_their_digits(tmp_path: Path, name: str) -> None:
+    objects = ['{"id": 1540000000000000001, "x": 1.5}', '{"id": 2.5, "x": 2}', '{"id": 12345678901234567890123}']
+    path = tmp_path / name
+    path.write_text("\n".join(objects) if name == "a.jsonl" else f"[{', '.join(objects)}]")
+    with duck.job(tmp_path / "spill") as con:
+        found = open_file(con, path, tmp_path)
+        assert con.execute(f"SELECT id, x FROM {found.relation}").fetchall() == [
+            ("1540000000000000001", 1.5),
+            ("2.5", 2.0),
+            ("12345678901234567890123", None),
+        ]
+
+
 def test_bad_jsonl_lines_are_rejected_and_surrogates_repaired(tmp_path: Path) -> None:
     path = write(
         tmp_path / "t.jsonl",

@@ -77,6 +77,9 @@ def export(
                 options = FORMATS.get(suffix, "FORMAT csv, HEADER false")
                 write_whole(output, lambda aside: _copy(con, query, aside, options))
         except duckdb.Error as error:
+            if output is None and "Broken pipe" in str(error):
+                # Who reads has had enough: `xlt export | head`.
+                return rows
             if selection.where and type(error).__name__ in (
                 "BinderException",
                 "ParserException",

@@ -191,9 +191,21 @@ def _objects(con: DuckDBPyConnection, path: Path, layout: str, rejects: list[Rej
     names = [name for name in (json.loads(first[0]) if first else {}) if name in structure]
     names += sorted(name for name in structure if name not in names)
     types = {name: _column_type(structure[name]) for name in names}
+    types |= dict.fromkeys(_too_long(con, objects, types), "VARCHAR")
     columns = "{" + ", ".join(f"{text(name)}: {text(kind)}" for name, kind in types.items()) + "}"
     relation = f"read_json({text(path)}, format={text(layout)}, columns={columns}, maximum_object_size={LONGEST_LINE})"
     return Readable(relation, list(types), rejects or [])
+
+
+def _too_long(con: DuckDBPyConnection, objects: str, types: dict[str, str]) -> list[str]:
+    """Columns of fractions with a whole number that a fraction can't hold: an id, which must stay as it is."""
+    doubles = [name for name, kind in types.items() if kind == "DOUBLE"]
+    if not doubles:
+        return []
+    pointers = ["/" + name.replace("~", "~0").replace("/", "~1") for name in doubles]
+    long = ", ".join(f"bool_or(regexp_full_match(json ->> {text(each)}, '-?\\d{{16,}}'))" for each in pointers)
+    found = con.execute(f"SELECT {long} FROM {objects}").fetchall()[0]
+    return [name for name, one in zip(doubles, found, strict=True) if one]
 
 
 def _column_type(structure: object) -> str:

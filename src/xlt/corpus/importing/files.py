@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from xlt.corpus.importing.sources import check
@@ -70,7 +71,9 @@ def write_rejects(path: Path, rejects: Sequence[Reject], workspace: Path) -> Pat
     """
     beside = path.with_name(path.name + REJECTS)
     if not rejects:
-        beside.unlink(missing_ok=True)
+        # Where nothing can be written, nothing can be removed.
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
         return None
     content = "".join(each.as_json() + "\n" for each in rejects)
     try:
