@@ -40,6 +40,7 @@ def test_predictions_side_by_side(xlt: Xlt, gold: Path) -> None:
     assert "a: 60 texts" in ran.out
     assert "German (unseen)" in ran.out
     assert "McNemar" in ran.out
+    assert "< .001" in ran.out
     assert "No interval below 50 texts" in ran.err
     assert "tweet number" not in ran.out
     shown = xlt("evaluate", "--predictions", "gold.csv", "--pred-column", "a", "--show", "errors")
@@ -101,7 +102,13 @@ def test_a_temperature_is_fitted_once_and_texts_that_were_tuned_on_are_told(xlt:
     assert fitted.code == 0, fitted.err
     assert "Don't report scores on this data" in fitted.err
     made = read_card(model / "card.toml").made
-    assert made["temperature_texts"] == 60
+    assert made["temperature_texts"] == 58  # two were trained on
+    keep_signatures(model, texts[:20], [])
+    assert (
+        "40 that the model was not trained on (20 others are)"
+        in xlt("evaluate", "mine", "--data", "dev.csv", "--fit-temperature").sentence
+    )
+    keep_signatures(model, [texts[0], texts[5]], [])
     ran = xlt("evaluate", "mine", "--data", "gold.csv", "--show", "scores,calibration")
     assert ran.code == 0, ran.err
     assert "temperature" in ran.out

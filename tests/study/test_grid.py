@@ -16,7 +16,7 @@ import pytest
 
 from cli.conftest import Xlt, xlt  # noqa: F401
 from xlt.bundled import bundled
-from xlt.errors import XltError
+from xlt.errors import Interrupted, XltError
 from xlt.study.design import load_study
 from xlt.study.evaluate import APART
 from xlt.study.grid import Grid, Where
@@ -124,6 +124,18 @@ def test_a_cell_that_fails_stops_no_other(folder: Path) -> None:
     assert all(cell.set == "sv" for cell, _ in outcome.failed)
     assert "sv" in str(grid.store.failure(outcome.failed[0][0]))
     assert outcome.ran == len(grid.study.cells) - len(outcome.failed)
+
+
+def test_what_is_said_when_it_is_stopped_is_true_of_a_study(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = Grid(load_study(folder / "study.toml"), Where(folder))
+
+    def stopped(*_: object) -> None:
+        raise Interrupted("Stopped after step 3 of 9. Go on with the same command and --resume.")
+
+    monkeypatch.setattr(grid, "_label", stopped)
+    with pytest.raises(Interrupted, match=r"Stopped in the cell ngrams_en_s1-\w+, 1 of 8; the same command goes on"):
+        grid.run(grid.study.cells, lambda _: None)
+    assert grid.store.failure(grid.study.cells[0]) is None
 
 
 def test_changed_test_rows_are_refused(folder: Path) -> None:

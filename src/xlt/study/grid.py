@@ -167,8 +167,11 @@ class Grid:
                         continue
                     self._finish(cell, say)
                 outcome.ran += 1
-            except Interrupted:
-                raise
+            except Interrupted as error:
+                # The trainer's own words name an option that a study does not need.
+                raise Interrupted(
+                    f"Stopped in the cell {cell.key}, {number} of {len(cells)}; the same command goes on from there."
+                ) from error
             except XltError as error:
                 outcome.failed.append((cell, str(error)))
                 self.store.fail(cell, str(error))

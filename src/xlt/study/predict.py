@@ -85,22 +85,29 @@ def check_card(model: Model) -> Card:
 def store_temperature(model: Model, rows: Rows, files: Sequence[Path]) -> float:
     """Fit a temperature on the model's own `rows` and write it into its card. Raises UsageError, XltError.
 
-    The rows must be held-out ones that decide nothing else and are not scored afterwards.
+    The rows must be held-out ones that decide nothing else and are not scored afterwards. Texts that the model was
+    trained on are left out: it is surer of them than of others.
     """
     card, system = check_card(model), rows.systems[0]
     assert system.probabilities is not None
-    if len(rows.gold) < LEAST_TO_FIT:
+    new = np.flatnonzero(np.isfinite(system.probabilities).all(axis=1))
+    if rows.texts is not None and (folder_of(model) / SIGNATURES).is_file():
+        known_texts = overlaps(folder_of(model), rows.texts)
+        new = np.array([at for at in new if known_texts[at] != "train"], np.int64)
+    if len(new) < LEAST_TO_FIT:
+        known = len(rows.gold) - len(new)
+        but = f" that the model was not trained on ({known} others are)" if known else ""
         raise XltError(
-            f"A temperature needs at least {LEAST_TO_FIT} labelled texts, and there are {len(rows.gold)}; give more "
+            f"A temperature needs at least {LEAST_TO_FIT} labelled texts, and there are {len(new)}{but}; give more "
             "held-out data."
         )
-    found = round(fit_temperature(system.probabilities, rows.gold), 4)
+    found = round(fit_temperature(system.probabilities[new], rows.gold[new]), 4)
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.read_bytes())
     made: dict[str, Scalar] = {
         "temperature": found,
-        "temperature_texts": len(rows.gold),
+        "temperature_texts": len(new),
         "temperature_data": digest.hexdigest()[:16],
     }
     write_card(folder_of(model) / FILE, replace(card, made={**card.made, **made}))
