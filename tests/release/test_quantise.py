@@ -351,6 +351,16 @@ def test_rows_that_the_training_held_out_are_compared_on(workspace: Path, dev: P
     assert name == "dev.csv"
     assert held
     assert held.isdisjoint(learnt)
+    # Named as the training's command named them, in a file whose labels are not all the task's.
+    odd = dev.with_name("odd.csv")
+    lines = dev.read_text(encoding="utf-8").splitlines()
+    odd.write_text("\n".join(["body,code,tongue", *lines[1:], "more words,spam,en"]), encoding="utf-8")
+    columns = ["--text-column", "body", "--label-column=code", "--lang-column", "tongue", "--skip-labels", "spam"]
+    command = ["finetune", f"--data={odd}", *columns]
+    (home / "training" / "config.json").write_text(json.dumps({"made_of": {"command": command}}))
+    assert chosen()[1] == "the training's held-out rows"
+    odd.unlink()
+    assert chosen()[1] == "the bundled sample's held-out tweets"
     keep_signatures(home, texts, [])
     with pytest.raises(XltError, match=r"trained on every labelled text of dev\.csv"):
         chosen((dev,))

@@ -16,6 +16,7 @@ from xlt.backends.base import BackendName
 from xlt.bundled import bundled
 from xlt.cards.files import ModelFiles
 from xlt.cards.tokenizer import load_tokenizer
+from xlt.corpus.coded import CodedColumns
 from xlt.engine.score import Classifier
 from xlt.errors import UsageError, XltError
 from xlt.release.source import Source
@@ -80,24 +81,23 @@ def held_out(
     tweets. `limit` takes so many of them, always the same. Raises UsageError, XltError.
     """
     signed = (model.home / SIGNATURES).is_file()
-    given = tuple(files) or _tuned_on(model.home)
-    if not given and not signed:
+    own = _tuned_on(model.home, workspace) if signed else None
+    source = Data(tuple(files), workspace) if files else own
+    if source is None:
         if task.names != load_task("immigration").names:
             raise UsageError(f"There are no labelled texts for the task {task.name}; give some with --data FILE.")
-        given = (bundled(*SAMPLE),)
-    material = read_material(Data(given, workspace), task)
-    found = material.examples
-    own = "the training's data" if signed else "the bundled sample's held-out tweets"
-    name = ", ".join(path.name for path in files) or own
-    if signed:
-        known = overlaps(model.home, [example.text for example in found])
-        kept = [example for example, side in zip(found, known, strict=True) if side == "dev" and not files]
-        if kept:
-            name = "the training's held-out rows"
-        else:
-            kept = [example for example, side in zip(found, known, strict=True) if side != "train"]
-    else:
-        kept = [example for example, side in zip(found, material.sides, strict=True) if side != "train"]
+        source = Data((bundled(*SAMPLE),), workspace)
+    material = read_material(source, task)
+    # What another file says of its own split is about another training.
+    sides = material.sides if not signed or source.files == (bundled(*SAMPLE),) else [""] * len(material.sides)
+    known = overlaps(model.home, [example.text for example in material.examples]) if signed else sides
+    both = list(zip(material.examples, sides, known, strict=True))
+    kept = [example for example, _, knows in both if knows == "dev"] if signed and source is own else []
+    name = ", ".join(path.name for path in files) or "the training's held-out rows"
+    if not kept:
+        kept = [example for example, side, knows in both if "train" not in (side, knows)]
+        if not files:
+            name = "labelled texts that it was not trained on" if own else "the bundled sample's held-out tweets"
     # A text that was posted again would count again.
     kept = list({example.text: example for example in reversed(kept)}.values())[::-1]
     if not kept:
@@ -108,16 +108,27 @@ def held_out(
     return kept, name
 
 
-def _tuned_on(home: Path) -> tuple[Path, ...]:
-    """The files that a tuned model's command named with --data, where they are still there."""
+def _tuned_on(home: Path, workspace: Path) -> Data | None:
+    """What a tuned model's command read, read in the same way; None where its files are no longer there."""
     try:
         command = json.loads((home / "training" / "config.json").read_text(encoding="utf-8"))["made_of"]["command"]
     except (OSError, ValueError, KeyError, TypeError):
-        return ()
-    named = [after for before, after in itertools.pairwise(command) if before == "--data"]
-    named += [each.removeprefix("--data=") for each in command if each.startswith("--data=")]
-    files = tuple(Path(each).expanduser() for each in named)
-    return files if all(each.is_file() for each in files) else ()
+        return None
+
+    def given(option: str) -> list[str]:
+        apart = [after for before, after in itertools.pairwise(command) if before == option]
+        return apart + [each.removeprefix(f"{option}=") for each in command if each.startswith(f"{option}=")]
+
+    def last(option: str) -> str | None:
+        return next(iter(given(option)[::-1]), None)
+
+    files = tuple(Path(each).expanduser() for each in given("--data"))
+    if not all(each.is_file() for each in files):
+        return None
+    named = {what: last(f"--{what}-column") for what in ("text", "label", "lang", "author", "group")}
+    columns = CodedColumns(**named, encoding=last("--encoding") or "utf-8")
+    skipped = tuple(part.strip() for part in (last("--skip-labels") or "").split(",") if part.strip())
+    return Data(files, workspace, columns, "--detect" in command, skipped)
 
 
 def labels_of(files: ModelFiles, backend: BackendName, task: Task, texts: Sequence[str]) -> Ints:
