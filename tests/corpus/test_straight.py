@@ -95,6 +95,8 @@ def test_posts_that_are_known_or_forgotten_are_staged(tmp_path: Path, taken: lis
     (report,), said = bring(tmp_path, tmp_path / "b.csv")
     assert (taken[-1], report.added, report.rows) == (False, 0, 0)
     assert "erased on request" in said
+    bring(tmp_path, table(tmp_path / "c.csv", ["id", "text"], ["3", "three"]))
+    assert taken[-1]
 
 
 def test_the_order_of_a_large_file_is_kept(tmp_path: Path, taken: list[bool]) -> None:

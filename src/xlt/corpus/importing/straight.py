@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xlt.corpus.duck import text
-from xlt.corpus.importing import inspect
+from xlt.corpus.importing import inspect, masks
 from xlt.corpus.importing.merge import COLUMNS, Merged
 from xlt.corpus.importing.source import Source
 from xlt.corpus.importing.staging import Options, Rows, rows_of
@@ -77,10 +77,10 @@ def look(con: DuckDBPyConnection, source: Source, options: Options) -> Straight 
 
 
 def _known(con: DuckDBPyConnection, platform: str) -> bool:
-    """Whether the corpus has one of these posts, or ever had to forget any."""
-    return bool(
-        con.execute(
-            f"SELECT 1 FROM tweets WHERE platform = {text(platform)} AND id IN (SELECT id FROM {_SEEN}) "
-            "UNION ALL SELECT 1 FROM forgotten LIMIT 1"
-        ).fetchall()
-    )
+    """Whether the corpus has one of these posts, or had to forget one."""
+    mark = masks.keyed(f"{text(platform + ':')} || id")
+    for table, key, known in (("tweets", "id", f"platform = {text(platform)}"), ("forgotten", "mark", "true")):
+        ours = f"SELECT {mark if key == 'mark' else key} FROM {_SEEN}"
+        if con.execute(f"SELECT 1 FROM {table} WHERE {known} AND {key} IN ({ours}) LIMIT 1").fetchall():
+            return True
+    return False
