@@ -14,11 +14,15 @@ from xlt.processes import began
 _CLOCKS_DIFFER = 2.0
 
 
+class HeldError(XltError):
+    """Another process is at work on it."""
+
+
 @contextmanager
 def hold(path: Path, what: str, wait: bool = False) -> Iterator[None]:
     """Hold the lock file `path` for the block; the operating system frees it when the process dies.
 
-    Raises XltError naming the process when another one holds it, unless `wait` is set. `what` begins the sentence
+    Raises HeldError naming the process when another one holds it, unless `wait` is set. `what` begins the sentence
     ("The output x.csv").
     """
     from filelock import FileLock, Timeout
@@ -29,7 +33,7 @@ def hold(path: Path, what: str, wait: bool = False) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise XltError(f"{what} is being written by another xlt{_process(holder)}; wait for it or stop it.") from None
+        raise HeldError(f"{what} is being written by another xlt{_process(holder)}; wait for it or stop it.") from None
     try:
         holder.write_text(str(os.getpid()), encoding="utf-8")
         yield

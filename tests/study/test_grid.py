@@ -17,6 +17,7 @@ import pytest
 from cli.conftest import Xlt, xlt  # noqa: F401
 from xlt.bundled import bundled
 from xlt.errors import Interrupted, XltError
+from xlt.locks import hold
 from xlt.study.design import load_study
 from xlt.study.evaluate import APART
 from xlt.study.grid import Grid, Where
@@ -136,6 +137,13 @@ def test_what_is_said_when_it_is_stopped_is_true_of_a_study(folder: Path, monkey
     with pytest.raises(Interrupted, match=r"Stopped in the cell ngrams_en_s1-\w+, 1 of 8; the same command goes on"):
         grid.run(grid.study.cells, lambda _: None)
     assert grid.store.failure(grid.study.cells[0]) is None
+
+
+def test_a_cell_that_another_process_is_at_work_on_has_not_failed(folder: Path) -> None:
+    grid = Grid(load_study(folder / "study.toml"), Where(folder))
+    with hold(grid.store.at(grid.study.cells[0]) / "cell.lock", "The cell"):
+        outcome = grid.run(grid.study.cells, lambda _: None)
+    assert (outcome.elsewhere, outcome.failed, outcome.ran) == (1, [], len(grid.study.cells) - 1)
 
 
 def test_changed_test_rows_are_refused(folder: Path) -> None:

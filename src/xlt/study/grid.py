@@ -17,7 +17,7 @@ from xlt import __version__, backends
 from xlt.cards.registry import find
 from xlt.corpus.coded import CodedColumns
 from xlt.errors import Interrupted, XltError
-from xlt.locks import hold
+from xlt.locks import HeldError, hold
 from xlt.science.metrics import Ints
 from xlt.study.baselines import commonest, ngrams
 from xlt.study.cells import Probabilities, Store
@@ -55,7 +55,7 @@ class Outcome:
     ran: int = 0
     failed: list[tuple[Cell, str]] = field(default_factory=list)
     elsewhere: int = 0
-    """Cells that another process was at work on."""
+    """Cells that another process is at work on, or has finished meanwhile."""
 
 
 class Grid:
@@ -172,6 +172,9 @@ class Grid:
                 raise Interrupted(
                     f"Stopped in the cell {cell.key}, {number} of {len(cells)}; the same command goes on from there."
                 ) from error
+            except HeldError:
+                outcome.elsewhere += 1
+                say("  another process is at work on it")
             except XltError as error:
                 outcome.failed.append((cell, str(error)))
                 self.store.fail(cell, str(error))
