@@ -54,6 +54,12 @@ def test_stock_libraries_score_as_we_do(targets: tuple[str, ...], layers: int, t
         np.testing.assert_allclose(softmax(found), softmax(stock[backend]), atol=1e-5, rtol=0)
 
 
+def test_whoever_may_read_the_folder_may_read_the_weights(tmp_path: Path) -> None:
+    base = write_model(tmp_path / "base")
+    write_adapter(tmp_path / "a", random_adapter(base, ("q_proj",), 0), alpha=6.0, dropout=0.1, base=str(base))
+    assert len({path.stat().st_mode for path in (tmp_path / "a").iterdir()}) == 1
+
+
 def test_each_half_alone_is_the_whole(tmp_path: Path) -> None:
     base = write_model(tmp_path / "base")
     found = []

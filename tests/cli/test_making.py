@@ -33,7 +33,9 @@ def test_merge_quantise_classify_export_push_remove(xlt: Xlt, tuned: str, tmp_pa
     assert xlt("models", "merge", tuned).out == "models/tuned-merged\n"
     made = xlt("quantize", tuned, "--to", "gguf", "--data", "dev.jsonl", "--name", "small")
     assert made.code == 0, made.err
-    assert [line.split()[0] for line in made.out.splitlines()] == ["language", "English", "all"]
+    heads, *lines = (line.rstrip() for line in made.out.splitlines())
+    assert [line.split()[0] for line in (heads, *lines)] == ["language", "English", "all"]
+    assert {len(line) for line in lines} == {len(heads)}, "figures stand to the right"
     assert "n = 14:" in made.err
     assert "%|" not in made.err, "a library drew a bar of its own"
     assert "xlt classify FILE -m small" in made.err

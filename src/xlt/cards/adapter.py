@@ -103,8 +103,12 @@ def write_tensors(path: Path, tensors: Mapping[str, npt.NDArray[Any]], **metadat
     whole = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
 
     def write(aside: Path) -> None:
+        aside.touch()
+        mode = aside.stat().st_mode
         try:
             save_file(whole, aside, metadata=metadata)
+            # It lets nobody but the owner read; a workspace may be shared.
+            aside.chmod(mode)
         except SafetensorError as error:
             code = re.search(r"os error (\d+)", str(error))
             raise OSError(int(code[1]) if code else 0, str(error)) from None

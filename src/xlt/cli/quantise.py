@@ -58,7 +58,8 @@ def quantise(
     elif format == "csv":
         print_csv(columns, rows)
     else:
-        print_table(("language", "n", "same labels %", "macro-F1 before", "after", "lost"), rows)
+        figures = ("n", "same labels %", "macro-F1 before", "after", "lost")
+        print_table(("language", *figures), rows, figures)
     print(
         f"\n{_summary(made.compared)}\n"
         f"Weights on disk: {amount(made.before)} before, {amount(made.after)} now.\n"

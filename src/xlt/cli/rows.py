@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -39,8 +39,11 @@ def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     write_csv(sys.stdout, columns, rows)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table on stdout, numbers to the right. Long texts share what the terminal has left; nothing else is cut."""
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], figures: Collection[str] = ()) -> None:
+    """A table on stdout, numbers to the right. Long texts share what the terminal has left; nothing else is cut.
+
+    `figures` are columns of numbers that are spelt out already.
+    """
     from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
@@ -55,7 +58,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     widths = [width if width <= _NARROW else min(width, share) for width in longest]
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for position, (name, width) in enumerate(zip(columns, widths, strict=True)):
-        numeric = any(isinstance(row[position], int | float | Decimal) for row in rows)
+        numeric = name in figures or any(isinstance(row[position], int | float | Decimal) for row in rows)
         side: Literal["left", "right"] = "right" if numeric else "left"
         table.add_column(Text(name), justify=side, no_wrap=True, overflow="ellipsis", width=width)
     for row in rows:
