@@ -42,6 +42,7 @@ def test_draw_code_elsewhere_read_back_and_compare(xlt: Xlt, tmp_path: Path) -> 
     assert drawn.code == 0, drawn.err
     name = drawn.out.strip()
     assert "de: 30 of 40" in drawn.err
+    assert "Nothing is drawn" not in drawn.err
     assert xlt("sample", "export", "-o", "ada.csv", "--coder", "ada").code == 0
     rows = rows_of(tmp_path / "ada.csv")
     assert len(rows) == 60
@@ -73,6 +74,10 @@ def test_draw_code_elsewhere_read_back_and_compare(xlt: Xlt, tmp_path: Path) -> 
     ada = next(row for row in found["model"] if row["slice"] == "all" and row["coder"] == "ada")
     assert ada["alpha_with_model"] == pytest.approx(1)
     assert "coder" in xlt("agreement").out
+
+
+def test_strata_of_which_nothing_is_drawn_are_told(xlt: Xlt) -> None:
+    assert "Nothing is drawn of 40 texts" in xlt("sample", "draw", "1").err
 
 
 def test_labels_that_are_none_are_rejected_with_their_row(xlt: Xlt, tmp_path: Path) -> None:

@@ -92,6 +92,18 @@ def test_coding_that_stopped_early_counts_for_what_it_is(corpus: Path) -> None:
     assert interval[0] < true_share(PRO, ANTI, NEUTRAL) < interval[1]
 
 
+def test_strata_without_a_label_are_told(corpus: Path) -> None:
+    draw = drawn(corpus, by=("lang",))
+    assert not any("of which nothing is coded" in note for note in ask(corpus).notes)
+    with gate.opened(corpus, write=True) as con:
+        sizes = dict(con.execute("SELECT stratum, count(*) FROM drawn GROUP BY 1").fetchall())
+        gone, size = min(sizes.items())
+        (chance,) = con.execute("SELECT min(probability) FROM drawn WHERE stratum = ?", [gone]).fetchone() or (1.0,)
+        con.execute("DELETE FROM gold WHERE text_key IN (SELECT text_key FROM drawn WHERE stratum = ?)", [gone])
+    (note,) = [note for note in ask(corpus).notes if "of which nothing is coded" in note]
+    assert note.startswith(f"{round(size / chance):,} of the {draw.frame_size:,} texts")
+
+
 def test_what_tuned_or_chose_a_model_corrects_nothing(corpus: Path) -> None:
     with pytest.raises(UsageError, match=r"No texts were drawn for estimates.*--random-sample"):
         ask(corpus)

@@ -101,6 +101,12 @@ def draw(
     print(made.id)
     for part in made.parts:
         print(f"{part.name or 'all'}: {part.drawn:,} of {part.size:,}", file=sys.stderr)
+    if missed := sum(part.size or 0 for part in made.parts if not part.drawn):
+        print(
+            f"Nothing is drawn of {missed:,} {made.unit}: their strata are too small or too many, and no estimate can "
+            "speak for them; draw more, or give --least 2.",
+            file=sys.stderr,
+        )
     print(
         f"{made.drawn:,} of {made.frame_size:,} {made.unit} drawn for {made.purpose}. Code them in xlt tui, or write "
         f"them out with xlt sample export {made.id} -o FILE.",

@@ -110,6 +110,14 @@ def define_sampled(con: DuckDBPyConnection, task: str, draw: Draw | None) -> lis
                 f"{len(chances):,} of the {len(units):,} that were drawn are coded; they stand for the rest of their "
                 "stratum, as a random part."
             )
+        # A stratum holds 1 / probability times what was drawn of it; of one with nothing coded nothing is known.
+        reached = {stratum for key, _, stratum, *_ in units if key in settled}
+        covered = round(sum(1 / unit.probability for unit in drawn if unit.stratum in reached))
+        if reached and covered < draw.frame_size:
+            notes.append(
+                f"{draw.frame_size - covered:,} of the {draw.frame_size:,} {draw.unit} that could have been drawn are "
+                "in strata of which nothing is coded; the classifier is taken to err there as it does elsewhere."
+            )
         entries = [
             (key, post, settled[key].label, stratum, repr(chances[f"{key} {post}"]))
             for key, post, stratum, *_ in units
