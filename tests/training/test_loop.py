@@ -158,6 +158,18 @@ def test_ctrl_c_ends_after_a_step_with_a_checkpoint(tmp_path: Path) -> None:
     assert adapter_bits(model) == adapter_bits(whole.path)
 
 
+def test_ctrl_c_twice_stops_at_once_and_says_what_there_is(tmp_path: Path) -> None:
+    def twice() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    for step, there in ((1, "no checkpoint was written yet"), (5, "the checkpoint of step 3 is whole")):
+        tuning = toy_tuning(tmp_path / there, recipe=SHORT)
+        with pytest.raises(Interrupted, match=f"--resume .{there}"):
+            finetune(tuning, At(step, twice))
+        assert finetune(replace(tuning, resume=True), Deaf()).evaluations[-1].step == 9
+
+
 def stop_at(tuning: Tuning, step: int) -> None:
     with pytest.raises(Interrupted):
         finetune(tuning, At(step, lambda: os.kill(os.getpid(), signal.SIGINT)))
@@ -186,7 +198,9 @@ def test_going_on_with_something_else_is_refused_with_the_difference(tmp_path: P
     going = replace(tuning, resume=True)
     with pytest.raises(UsageError, match=r"recipe\.lr was 0\.01 and is 0\.02; seed was 0 and is 1\. Go on"):
         finetune(replace(going, recipe=replace(SHORT, lr=0.02), seed=1), Deaf())
-    with pytest.raises(UsageError, match=r"data was \w{16} and is \w{16}"):
+    with pytest.raises(
+        UsageError, match=r"data was \w{16} \(de 24 \+ 8 held out, en .*\) and is \w{16} \(de 20 \+ 8 held out,"
+    ):
         finetune(replace(going, choice=choice(train=40)), Deaf())
     with pytest.raises(UsageError, match="backend was torch and is mlx"):
         finetune(replace(going, backend="mlx"), Deaf())

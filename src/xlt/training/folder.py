@@ -38,7 +38,7 @@ STEPS = ("step", "epoch", "loss", "lr", "norm", "tokens", "seconds")
 EPOCHS = ("step", "epoch", "train_loss", "set", "n", "loss", "accuracy", "macro_f1")
 EXAMPLES = ("set", "id", "lang", "label", "text_sha256")
 HARMLESS = ("recipe.pass_tokens", "recipe.checkpointing", "xlt")
-"""What may differ when a training goes on: apart from rounding it does not change what is learnt."""
+"""What may differ when a training goes on: it changes rounding, and which inputs dropout leaves out, no more."""
 _STATE = "loop.json"
 _STEP = re.compile(r"step-(\d+)")
 
@@ -230,10 +230,12 @@ class Folder:
     def _compare(self, tuning: Tuning) -> None:
         path = self.training / "config.json"
         try:
-            before = _flat(json.loads(path.read_text(encoding="utf-8"))["decides"])
+            record = json.loads(path.read_text(encoding="utf-8"))
+            before = _flat(record["decides"] | {"data": _told(record["decides"]["data"], record["made_of"]["data"])})
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise XltError(f"{path} can't be read ({error}); remove {self.path} to start anew.") from None
         now = _flat(json.loads(json.dumps(decides(tuning))))
+        now["data"] = _told(tuning.choice.hash, tuning.choice.record())
         changed = [
             f"{key} was {before.get(key, 'not set')} and is {now.get(key, 'not set')}"
             for key in sorted(before.keys() | now.keys())
@@ -269,6 +271,13 @@ def _csv(rows: Iterable[Sequence[Any]]) -> str:
     written = io.StringIO()
     csv.writer(written, lineterminator="\n").writerows(rows)
     return written.getvalue()
+
+
+def _told(hashed: str, data: dict[str, Any]) -> str:
+    """Data as a sentence names them: languages with examples to train on and held out, and the hash."""
+    train, dev = ({lang: sum(found.values()) for lang, found in data[part].items()} for part in ("train", "dev"))
+    langs = (f"{lang} {train.get(lang, 0):,} + {dev.get(lang, 0):,} held out" for lang in sorted({*train, *dev}))
+    return f"{hashed} ({', '.join(langs)})"
 
 
 def _flat(table: dict[str, Any], before: str = "") -> dict[str, Any]:

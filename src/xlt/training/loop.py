@@ -60,9 +60,7 @@ def finetune(tuning: Tuning, listener: Listener) -> Tuned:
             folder.begin(tuning)
             return _Loop(tuning, folder, trainer, listener).run()
     except KeyboardInterrupt:
-        raise Interrupted(
-            f"Stopped; the last checkpoint is in {folder.path}. Go on with the same command and --resume."
-        ) from None
+        raise Interrupted(str(folder.stopped(XltError("Stopped at once.")))) from None
     finally:
         trainer.close()
 
