@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ def test_a_tuned_model_classifies(xlt: Xlt, tiny: str, tmp_path: Path) -> None:
     assert ran.out == ""
     assert "Only what stands in ⟦ ⟧ is learnt" in ran.err
     assert "German (unseen)" in ran.err
+    assert re.search(r"Always \S+ has macro-F1 and accuracy \S+ and \S+ on seen languages, ", ran.err)
     assert "Next: xlt classify tweets.csv -m mine" in ran.err
     rejects = (tmp_path / "a.csv.rejects.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(each)["line"] for each in rejects] == [61, 62]

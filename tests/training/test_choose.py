@@ -186,7 +186,7 @@ def test_warnings_and_refusals_name_what_is_thin() -> None:
         make(Wish(("en",), shots={"de": 30}), rows)
     with pytest.raises(UsageError, match="not in both"):
         make(Wish(("en",), shots={"en": 3}), rows)
-    with pytest.raises(XltError, match="have the label pro; .*: give examples of anti, none too"):
+    with pytest.raises(XltError, match=r"have the label pro; .*: give examples of anti, none too"):
         make(EVERY, [each for each in rows if each.label == "pro"])
     with pytest.raises(UsageError, match="--author-column"):
         choose(replace(material(rows), has_authors=False), replace(EVERY, by_author=True), LABELS)

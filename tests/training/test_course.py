@@ -9,11 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from training.made import LABELS, spread
 from tunings import RECIPE, TASK, choice
 from xlt.backends.training import Pair, Sample
 from xlt.tasks.load import parse_task
 from xlt.training.course import Schedule, first_adapter, label_weights
-from xlt.training.evaluation import Evaluation, Marks, best_of
+from xlt.training.evaluation import Evaluation, Marks, best_of, commonest
+from xlt.training.examples import Choice
 from xlt.training.finish import averaged, impatient, wanted
 from xlt.training.recipe import Recipe
 
@@ -129,3 +131,13 @@ def test_patience_counts_evaluations_since_the_best() -> None:
     assert not impatient([*RUN, evaluation(25, 0.6)], replace(recipe, patience=0))
     assert not impatient([*RUN, evaluation(25, 0.6)], replace(recipe, best="last"))
     assert not impatient([], recipe)
+
+
+def test_what_a_model_must_beat() -> None:
+    train = tuple(spread({"en": {"anti": 3, "none": 2}}))
+    dev = tuple(spread({"en": {"anti": 1, "none": 3}, "de": {"pro": 1, "anti": 1}}))
+    label, always = commonest(Choice(train, dev), LABELS)
+    assert label == "anti"
+    # F1 of the one label that is given, 2 tp / (2 tp + fp), over three labels.
+    assert always == {"seen": (pytest.approx(0.4 / 3), 0.25), "unseen": (pytest.approx(2 / 9), 0.5)}
+    assert commonest(Choice(train, dev[:4]), LABELS)[1].keys() == {"seen"}

@@ -180,7 +180,7 @@ def finetune(
     with TuningNarrator(quiet) as narrator:
         tuned = run(tuning, narrator)
     if not quiet:
-        report(tuned)
+        report(tuned, tuning)
     if tuning.choice.rejects:
         write_rejects(tuning, quiet)
         raise typer.Exit(Exit.REJECTED_ROWS)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from xlt.cli.narrate import Voice, count, duration, stderr_console
 from xlt.languages import name
-from xlt.training.evaluation import SEEN, UNSEEN, Evaluation, Marks
+from xlt.training.evaluation import SEEN, UNSEEN, Evaluation, Marks, commonest
 from xlt.training.listener import Progress
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from xlt.training.job import Tuning
     from xlt.training.loop import Tuned
 
 
@@ -69,12 +70,15 @@ def marks_table(evaluation: Evaluation, seen: Sequence[str]) -> Table:
     return table
 
 
-def report(tuned: Tuned) -> None:
-    """Say what came out, on stderr."""
+def report(tuned: Tuned, tuning: Tuning) -> None:
+    """Say what came out, on stderr, and what it must beat."""
     console = stderr_console()
     if tuned.kept.languages:
         console.print()
         console.print(marks_table(tuned.kept, tuned.card.languages))
         console.print()
+        label, always = commonest(tuning.choice, tuning.task.names)
+        parts = [f"{f1:.3f} and {right:.3f} on {group} languages" for group, (f1, right) in always.items()]
+        console.print(f"Always {label} has macro-F1 and accuracy {', '.join(parts)}.", markup=False)
     console.print(f"Written: {tuned.path}", markup=False)
     console.print(f"Next: xlt classify tweets.csv -m {tuned.card.name}", markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -104,6 +105,23 @@ class Held:
 def best_of(evaluations: Sequence[Evaluation], best: Best) -> Evaluation:
     """The best one, of equals the first."""
     return max(evaluations, key=lambda each: (*each.rank(best), -each.step))
+
+
+def commonest(choice: Choice, labels: Sequence[str]) -> tuple[str, dict[str, tuple[float, float]]]:
+    """What a model must beat: the commonest label of training, and macro-F1 and accuracy of always giving it.
+
+    Those are by group, `seen` and `unseen`, where it has held-out examples.
+    """
+    found = Counter(example.label for example in choice.train)
+    label = max(labels, key=lambda each: found[each])
+    always: dict[str, tuple[float, float]] = {}
+    for group in (SEEN, UNSEEN):
+        held = [each.label for each in choice.dev if (each.lang in choice.seen) == (group == SEEN)]
+        if held:
+            gold = np.array([labels.index(each) for each in held], np.int64)
+            given = np.full_like(gold, labels.index(label))
+            always[group] = macro_f1(gold, given, len(labels)), accuracy(gold, given)
+    return label, always
 
 
 def _there(marks: dict[str, Marks | None]) -> dict[str, Marks]:
