@@ -27,7 +27,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from xlt.corpus import duck, schema
 from xlt.corpus.importing import masks
-from xlt.corpus.importing.inspect import inspect
+from xlt.corpus.importing.inspect import drop_repeats, inspect
 from xlt.corpus.importing.mapping import load, names
 from xlt.corpus.importing.merge import merge
 from xlt.corpus.importing.sources import open_source
@@ -199,6 +199,7 @@ class Fuzz:
             told = staged + len(source.rejects)
             assert told >= len(lines) or any("from here on" in each.reason for each in source.rejects), (told, lines)
         inspect(self.con, str(path), True)
+        drop_repeats(self.con)
         if short is not None:
             merge(self.con, 1, "id")
             assert short == self._emptied()

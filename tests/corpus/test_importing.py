@@ -337,6 +337,42 @@ def test_labels_that_people_gave(tmp_path: Path) -> None:
     assert ask(tmp_path, gold)[0] == ("1", "neutral", "ann", "2024-06-01")
 
 
+@pytest.mark.parametrize(
+    ("header", "ids"),
+    [(["text", "label"], [[], []]), (["id", "text", "label"], [["1.54E+18"], ["1.54E+18"]])],
+    ids=["no ids", "rounded ids"],
+)
+def test_labels_find_their_posts_whose_ids_were_made(tmp_path: Path, header: list[str], ids: list[list[str]]) -> None:
+    path = table(tmp_path / "a.csv", header, [*ids[0], "one", "1.0"], [*ids[1], "two", "anti"])
+    job = Import(
+        [path], tmp_path, tmp_path / "corpus.duckdb", Options(labels="label"), Labels(load_task("immigration"))
+    )
+    assert [run(job, lambda sentence: None)[0].labels for _ in range(2)] == [2, 0]
+    found = ask(tmp_path, "SELECT text, label FROM gold g JOIN tweets t ON t.id = g.tweet_id ORDER BY text")
+    assert found == [("one", "pro-immigration"), ("two", "anti-immigration")]
+
+
+def test_labels_without_a_text_are_said(tmp_path: Path) -> None:
+    rows = ["1", "", "pro"], ["2", "two", "anti"], ["2.0", "two", "anti"]
+    path = table(tmp_path / "a.csv", ["id", "text", "label"], *rows)
+    said: list[str] = []
+    job = Import(
+        [path], tmp_path, tmp_path / "corpus.duckdb", Options(labels="label"), Labels(load_task("immigration"))
+    )
+    (report,) = run(job, said.append)
+    assert report.labels == 1
+    assert "  Left out, since their posts have no text or were erased: 1 label." in said
+
+
+@pytest.mark.parametrize("content", ["[]", '{"data": [], "meta": {"result_count": 0}}'])
+def test_a_page_without_posts_is_no_failure(tmp_path: Path, content: str) -> None:
+    (tmp_path / "empty.json").write_text(content)
+    (report,), said = bring(tmp_path, tmp_path / "empty.json")
+    assert (report.error, report.added, report.rows) == (None, 0, 0)
+    assert "holds" in said
+    assert ask(tmp_path, "SELECT count(*) FROM imports") == [(0,)]
+
+
 def test_real_tweets_arrive_word_for_word(shared_data: Path, tmp_path: Path) -> None:
     path = shared_data / "immigration" / "test.csv"
     with path.open(encoding="utf-8", newline="") as file:

@@ -95,7 +95,8 @@ def import_files(
     with Narrator(quiet) as narrator:
         if passed:
             names = ", ".join(str(path) for path in passed[:5])
-            narrator.say(f"{len(passed)} files are of no kind that xlt reads, and were left: {names}.")
+            more = f" and {len(passed) - 5:,} more" if len(passed) > 5 else ""
+            narrator.say(f"Left, since of no kind that xlt reads (save tables as CSV): {names}{more}.")
         reports = run(Import(files, workspace, path, options, gold), narrator.say)
         if len(reports) > 1:
             added, changed = sum(each.added for each in reports), sum(each.changed for each in reports)

@@ -28,6 +28,10 @@ _NO_SEPARATOR = "chr(1)"
 _BLANK = " \t\r\n"
 
 
+class NoPosts(XltError):
+    """A file that is as it should be, and empty: the last page of a search, say."""
+
+
 @dataclass
 class Objects:
     """A file of JSON objects that DuckDB can read as it is."""
@@ -131,6 +135,8 @@ def taken_apart(path: Path, scratch: Path) -> Objects:
                 written += 1
         except Cut as cut:
             rejects.append(Reject(str(path), cut.line, f"no valid JSON from here on: {cut.reason}"))
+    if not written and not rejects:
+        raise NoPosts(f"{path} holds no post: its list is empty.")
     if not written:
         reason = f": {rejects[0].reason}, line {rejects[0].line}" if rejects else ""
         raise XltError(f"{path} can't be read as JSON{reason}; it must hold objects, or a list of them.")

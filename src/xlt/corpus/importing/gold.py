@@ -31,7 +31,7 @@ def spellings(task: Task) -> dict[str, str]:
 
 
 def stage_gold(con: DuckDBPyConnection, file: str, task: Task, coder: str) -> list[Reject]:
-    """Fill `gold_rows` from `staged`, before repeats are dropped: one post may have been coded by several people.
+    """Fill `gold_rows` from `staged`, whose rows have their ids by now.
 
     Returns the rows whose label is none of the task's.
     """
@@ -41,7 +41,9 @@ def stage_gold(con: DuckDBPyConnection, file: str, task: Task, coder: str) -> li
         f"CREATE OR REPLACE TEMP TABLE {GOLD_ROWS} AS SELECT s.nr, s.id, s.gold_label AS given, n.label, "
         "coalesce(s.gold_coder, ?) AS coder, try_cast(s.gold_coded_at AS TIMESTAMPTZ)::TIMESTAMP AS coded_at, "
         "s.gold_codebook AS codebook, s.gold_draw AS draw, s.gold_note AS note "
-        f"FROM {STAGED} s LEFT JOIN label_names n ON n.spelt = lower(s.gold_label) WHERE s.gold_label IS NOT NULL",
+        f"FROM {STAGED} s LEFT JOIN label_names n ON n.spelt = "
+        # A whole column with a gap in it leaves Python's tables as 1.0, 2.0 …
+        "lower(regexp_replace(s.gold_label, '^(\\d+)\\.0+$', '\\1')) WHERE s.gold_label IS NOT NULL",
         [coder],
     )
     known = ", ".join(task.names)
@@ -53,10 +55,11 @@ def stage_gold(con: DuckDBPyConnection, file: str, task: Task, coder: str) -> li
     ]
 
 
-def merge_gold(con: DuckDBPyConnection, task: Task) -> tuple[int, int]:
+def merge_gold(con: DuckDBPyConnection, task: Task) -> tuple[int, int, int]:
     """Merge `gold_rows` into `gold`: one label per post, coder and draw; the last of a file counts.
 
-    Returns how many were added and how many changed. Call after the posts are merged, inside the same transaction.
+    Returns how many were added, how many changed, and how many have no post with a text. Call after the posts are
+    merged, inside the same transaction.
     """
     con.execute(
         "CREATE OR REPLACE TEMP TABLE gold_last AS SELECT g.*, t.text_key FROM "
@@ -66,6 +69,8 @@ def merge_gold(con: DuckDBPyConnection, task: Task) -> tuple[int, int]:
         "WHERE t.text_key IS NOT NULL"
     )
     before = _count(con, "SELECT count(*) FROM gold")
+    given = _count(con, f"SELECT count(*) FROM (SELECT DISTINCT id, coder, draw FROM {GOLD_ROWS})")
+    homeless = given - _count(con, "SELECT count(*) FROM gold_last")
     touched = _count(
         con,
         "MERGE INTO gold USING gold_last l ON gold.tweet_id = l.id AND gold.text_key = l.text_key "
@@ -79,7 +84,7 @@ def merge_gold(con: DuckDBPyConnection, task: Task) -> tuple[int, int]:
         {"task": task.name},
     )
     added = _count(con, "SELECT count(*) FROM gold") - before
-    return added, touched - added
+    return added, touched - added, homeless
 
 
 def _count(con: DuckDBPyConnection, query: str, parameters: dict[str, str] | None = None) -> int:

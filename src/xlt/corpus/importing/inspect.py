@@ -31,7 +31,7 @@ class Findings:
 
 
 def inspect(con: DuckDBPyConnection, file: str, ids_expected: bool) -> Findings:
-    """Reject what is no post, mend ids, drop repeats; leave in `staged` rows with an id, each id once.
+    """Reject what is no post, and mend ids; leave in `staged` rows with an id. Then `drop_repeats`.
 
     `ids_expected` is false for a table without any column of ids.
     """
@@ -62,7 +62,6 @@ def inspect(con: DuckDBPyConnection, file: str, ids_expected: bool) -> Findings:
         )
     else:
         _rounded(con, found)
-    _repeats(con, found)
     return found
 
 
@@ -158,18 +157,19 @@ def rounded_ids(con: DuckDBPyConnection, table: str) -> bool:
     return bool(scientific or pointed or _suspicious(long, zeros))
 
 
-def _repeats(con: DuckDBPyConnection, found: Findings) -> None:
-    """The same id more than once: the later row wins."""
+def drop_repeats(con: DuckDBPyConnection) -> list[str]:
+    """Leave each id once in `staged`: the later row wins. Returns what there is to say about it."""
     total, distinct = numbers(con, f"SELECT count(*), count(DISTINCT id) FROM {STAGED}")
     if total == distinct:
-        return
+        return []
     differing, example = con.execute(
         f"SELECT count(*), min(id) FROM (SELECT id FROM {STAGED} GROUP BY id "
         "HAVING count(DISTINCT coalesce(text_key::VARCHAR, '')) > 1)"
     ).fetchone() or (0, "")
     con.execute(f"DELETE FROM {STAGED} WHERE nr NOT IN (SELECT max(nr) FROM {STAGED} GROUP BY id)")
-    found.notes.append(f"{plural(total - distinct, 'row')} repeated an id of this file; the last of each id is kept.")
+    notes = [f"{plural(total - distinct, 'row')} repeated an id of this file; the last of each id is kept."]
     if differing:
-        found.notes.append(
+        notes.append(
             f"{plural(differing, 'id')} with different texts, such as {example}; the text that comes last is kept."
         )
+    return notes

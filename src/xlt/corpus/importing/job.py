@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from xlt import __version__
 from xlt.corpus import gate, store
+from xlt.corpus.documents import NoPosts
 from xlt.corpus.duck import failed
 from xlt.corpus.importing import masks
 from xlt.corpus.importing.dates import check_order
 from xlt.corpus.importing.files import sha256, write_rejects
 from xlt.corpus.importing.gold import merge_gold, stage_gold
-from xlt.corpus.importing.inspect import inspect, numbers, plural, textless_note
+from xlt.corpus.importing.inspect import drop_repeats, inspect, numbers, plural, textless_note
 from xlt.corpus.importing.mapping import Column, load
 from xlt.corpus.importing.merge import Merged, complete_retweets, merge
 from xlt.corpus.importing.source import Source
@@ -104,6 +105,8 @@ def run(job: Import, say: Callable[[str], None]) -> list[Report]:
                 report = _one(job, file, key, scratch)
             except (UsageError, gate.CorpusLockedError):
                 raise
+            except NoPosts as empty:
+                report = Report(file, "", notes=[str(empty)])
             except XltError as error:
                 report = Report(file, "", error=error)
             reports.append(report)
@@ -187,19 +190,23 @@ def _has_ids(source: Source, options: Options) -> bool:
 def _prepare(con: DuckDBPyConnection, job: Import, source: Source, report: Report) -> list[Reject]:
     """Make of `staged` what can be merged; what was rejected of it."""
     file = report.file
-    rejects = stage_gold(con, str(file), job.labels.task, job.labels.coder) if job.labels else []
     found = inspect(con, str(file), _has_ids(source, job.options))
     report.notes += found.notes
     if found.rows and found.rows == len(found.rejects):
         first = found.rejects[0].reason
         raise XltError(f"None of the {found.rows:,} objects in {file} is a post ({first}); nothing was imported.")
+    rejects = found.rejects
+    if job.labels:
+        # Before repeats go: a post may have been coded by several people.
+        rejects += stage_gold(con, str(file), job.labels.task, job.labels.coder)
+    report.notes += drop_repeats(con)
     _, cut = complete_retweets(con)
     if cut:
         report.notes.append(
             f"Cut (RT @user …), since the file lacks the posts that they repeat: {plural(cut, 'retweet')}."
         )
     report.rows = numbers(con, f"SELECT count(*) FROM {STAGED}")[0]
-    return [*rejects, *found.rejects]
+    return rejects
 
 
 def _commit(
@@ -222,7 +229,12 @@ def _commit(
         report.rows -= merged.forgotten
         report.added, report.changed = merged.added, merged.changed
         if job.labels:
-            report.labels = sum(merge_gold(con, job.labels.task))
+            added, altered, homeless = merge_gold(con, job.labels.task)
+            report.labels = added + altered
+            if homeless:
+                report.notes.append(
+                    f"Left out, since their posts have no text or were erased: {plural(homeless, 'label')}."
+                )
         con.execute(
             "INSERT INTO imports VALUES (?, ?, ?, ?, now()::TIMESTAMP, ?, ?, ?, ?, ?)",
             [
@@ -293,6 +305,9 @@ def say_report(report: Report, say: Callable[[str], None]) -> None:
     """Tell what came of a file: a line of counts, then what is odd about it."""
     if report.error:
         say(f"{report.file}: not read. {report.error}")
+        return
+    if not report.mapping:
+        say(report.notes[0])
         return
     parts = [f"{report.added:,} new", f"{report.changed:,} changed", f"{report.unchanged:,} already there"]
     if report.labels:

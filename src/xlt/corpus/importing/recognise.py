@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path as File
 from typing import Any
 
+from xlt.corpus.documents import NoPosts
 from xlt.corpus.importing.mapping import Mapping, builtin
 from xlt.corpus.importing.paths import find
 from xlt.corpus.unpack import open_bytes
@@ -54,4 +55,4 @@ def refuse_errors(path: File, first: list[dict[str, Any]]) -> None:
             if said and not any(key.casefold() in ("text", "id", "id_str", "full_text") for key in each):
                 raise XltError(f"{path} holds an error of the API in place of tweets ({said!r}); fetch it again.")
     if first and all(set(each) <= {"meta", "cursor", "posts", "feed", "data", "includes", "errors"} for each in first):
-        raise XltError(f"{path} holds pages of an API without any post.")
+        raise NoPosts(f"{path} holds pages of an API without any post.")
