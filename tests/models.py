@@ -40,7 +40,10 @@ SENTENCES = (
     "What is the answer? Answer with one digit: 1, 2, 3 or 4. 😀 #monday @friend https://example.org",
 )
 # Llama 3's own.
-_SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 
 
 def train_tokenizer(vocab_size: int = 512, sentences: tuple[str, ...] = SENTENCES) -> Tokenizer:

@@ -141,11 +141,11 @@ def test_texts_that_the_model_was_tuned_on_are_left_out_or_refused(corpus: Path,
     assert any("6 gold texts are left out" in note for note in found.notes)
     with gate.opened(corpus) as con:
         runs = find_runs(con, ())
-    rows = gold_rows(corpus, runs, TASK)
-    assert rows.systems[0].overlaps is not None
-    assert rows.texts is not None
-    assert {rows.texts[at] for at in rows.systems[0].overlaps} == set(texts[:6])
-    assert any(note.startswith("Every text counts once") for note in rows.notes)
+    scored = gold_rows(corpus, runs, TASK)
+    assert scored.systems[0].overlaps is not None
+    assert scored.texts is not None
+    assert {scored.texts[at] for at in scored.systems[0].overlaps} == set(texts[:6])
+    assert any(note.startswith("Every text counts once") for note in scored.notes)
     keep_signatures(model, texts[:40], [])
     with pytest.raises(XltError, match=r"was tuned on 40 of the 200 gold texts"):
         ask(corpus, by=())

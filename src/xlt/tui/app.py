@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import App, SystemCommand
 from textual.screen import ModalScreen, Screen
 
-from xlt.corpus.overview import Overview
 from xlt.errors import Exit, UsageError, XltError
 from xlt.tui import settings
 from xlt.tui.actions import BY_ID, bindings
@@ -22,6 +21,7 @@ from xlt.tui.tabs import TABS, WELCOME
 from xlt.tui.themes import DARK, THEMES, default_theme
 
 if TYPE_CHECKING:
+    from xlt.corpus.overview import Overview
     from xlt.engine.process import Started
     from xlt.tui.label.writing import Writer
 
