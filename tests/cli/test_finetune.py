@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Xlt
+from xlt.cli.tuning_progress import describe
+from xlt.training.listener import Progress
 
 FAST = ("--set", "rank=2", "--epochs", "1", "--backend", "torch", "--device", "cpu", "--threads", "1")
 
@@ -66,6 +68,7 @@ def test_the_plan_trains_nothing_and_is_data(xlt: Xlt, tiny: str, tmp_path: Path
     assert ran.err == ""
     assert "German" in ran.out
     assert "steps" in ran.out
+    assert "from timed ones" in ran.out
     assert not (tmp_path / "models").exists()
     shown = xlt(
         "finetune", "--data", "a.csv", "--langs", "en", "--base", tiny, "--plan", "--format", "json", "--seed", "4"
@@ -75,6 +78,7 @@ def test_the_plan_trains_nothing_and_is_data(xlt: Xlt, tiny: str, tmp_path: Path
     assert found["data"]["languages"] == ["en"]
     assert found["recipe"]["name"] == "tiny"
     assert found["memory"]["total"] > 0
+    assert found["seconds"] > 0
 
 
 def test_without_data_base_and_recipe_the_sample_is_taken(xlt: Xlt) -> None:
@@ -129,3 +133,9 @@ def test_one_label_alone_is_refused(xlt: Xlt, tiny: str, tmp_path: Path) -> None
     ran = xlt("finetune", "--data", "a.csv", "--base", tiny)
     assert ran.code == 1
     assert "have the label pro-immigration" in ran.sentence
+
+
+def test_a_bar_says_the_step_and_a_line_says_it_once() -> None:
+    told = Progress(13, 39, 1, 3, 1.447, 1e-3, 500, 2.0, 0)
+    assert describe(told, step=True) == "step 13/39 · epoch 1 of 3 · loss 1.447 · 250 tokens/s · ETA 4 s"
+    assert describe(told) == "epoch 1 of 3 · loss 1.447 · 250 tokens/s · ETA 4 s"

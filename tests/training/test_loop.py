@@ -30,6 +30,7 @@ from xlt.engine.score import Classifier
 from xlt.errors import Exit, Interrupted, UsageError, XltError
 from xlt.tasks.load import load_task
 from xlt.tasks.render import Renderer
+from xlt.training import loop
 from xlt.training.examples import Choice
 from xlt.training.job import Tuning
 from xlt.training.listener import Deaf
@@ -168,6 +169,15 @@ def test_ctrl_c_twice_stops_at_once_and_says_what_there_is(tmp_path: Path) -> No
         with pytest.raises(Interrupted, match=f"--resume .{there}"):
             finetune(tuning, At(step, twice))
         assert finetune(replace(tuning, resume=True), Deaf()).evaluations[-1].step == 9
+
+
+def test_a_step_is_timed_and_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tuning = toy_tuning(tmp_path, recipe=SHORT)
+    whole = loop.seconds_per_step(tuning)
+    # Where one example is slow, a step is told from its tokens: more than that one takes, less than 48 of them.
+    monkeypatch.setattr(loop, "_SLOW", 0.0)
+    assert 0 < whole < 50 * loop.seconds_per_step(tuning)
+    assert not (tmp_path / "models").exists()
 
 
 def stop_at(tuning: Tuning, step: int) -> None:

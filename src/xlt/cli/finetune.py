@@ -96,7 +96,7 @@ def finetune(
         int, typer.Option(min=0, help="Of everything that is drawn: examples, order, dropout.", rich_help_panel=RECIPE)
     ] = 0,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Print counts, prompt, steps and memory; train nothing.", rich_help_panel=RUN)
+        bool, typer.Option("--plan", help="Print counts, prompt, memory and time; keep nothing.", rich_help_panel=RUN)
     ] = False,
     format: Annotated[Literal["table", "json"], typer.Option(help="How --plan prints.", rich_help_panel=RUN)] = "table",
     resume: Annotated[
@@ -169,6 +169,10 @@ def finetune(
     quiet = quiet or int(os.environ.get("RANK", "0")) > 0
     tuning, notes = build(asked)
     made = make_plan(tuning)
+    if plan:
+        from xlt.training.loop import seconds_per_step
+
+        made = made.timed(seconds_per_step(tuning))
     if plan and format == "json":
         print_json(plan_record(made))
     elif plan or not quiet:

@@ -43,7 +43,7 @@ class Voice:
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._live = sys.stderr.isatty() and not quiet
+        self.live = sys.stderr.isatty() and not quiet
         self._bar: Bar | None = None
         self._task: TaskID | None = None
         self._spoke = time.monotonic()
@@ -68,7 +68,7 @@ class Voice:
 
     def show(self, done: int, total: int, unit: str, figures: str) -> None:
         """Draw or print that `done` of `total` units are done, with some figures."""
-        if self._live:
+        if self.live:
             self._draw(done, total, figures)
         elif not self._quiet and time.monotonic() - self._spoke >= PLAIN_SECONDS:
             self._spoke = time.monotonic()

@@ -63,6 +63,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         "answer": plan.answer,
         "steps": plan.steps,
         "steps_per_epoch": plan.steps_per_epoch,
+        "seconds": plan.seconds,
         "backend": tuning.backend,
         "device": plan.device.name,
         "precision": plan.precision,
@@ -130,5 +131,5 @@ def _print_work(console: Console, plan: Plan) -> None:
             f"{amount(plan.memory.adapter)}, a pass {amount(plan.memory.activations)}; {amount(plan.device.free)} free"
         )
     if plan.seconds is not None:
-        console.print(f"time        about {duration(plan.seconds)}, from timed steps")
+        console.print(f"time        about {duration(plan.seconds)} for the steps, from timed ones")
     console.print(f"model       {tuning.name}")

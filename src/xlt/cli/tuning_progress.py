@@ -22,7 +22,7 @@ class TuningNarrator(Voice):
 
     def progress(self, progress: Progress) -> None:
         """How far it is."""
-        self.show(progress.step, progress.steps, "steps", describe(progress))
+        self.show(progress.step, progress.steps, "steps", describe(progress, self.live))
 
     def evaluated(self, evaluation: Evaluation, epochs: int, best: bool) -> None:
         """Print a line for an evaluation."""
@@ -34,9 +34,10 @@ class TuningNarrator(Voice):
         self.say(" · ".join(parts) + ("  best so far" if best and evaluation.groups else ""))
 
 
-def describe(progress: Progress) -> str:
-    """Epoch, loss, rate and ETA in one line."""
+def describe(progress: Progress, step: bool = False) -> str:
+    """Epoch, loss, rate and ETA in one line; the step too where nothing else says it."""
     parts = [
+        *([f"step {progress.step:,}/{progress.steps:,}"] if step else []),
         f"epoch {progress.epoch} of {progress.epochs}",
         f"loss {progress.loss:.3f}",
         f"{count(progress.tokens_per_second)} tokens/s",

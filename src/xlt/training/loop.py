@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import cast
 
 from xlt import backends
@@ -27,6 +29,8 @@ from xlt.training.track import Nowhere, Track, check_track, track
 SAVE_SECONDS = 600.0
 """A checkpoint is written at least so often, and at every evaluation."""
 _IDS = 40
+# Whole steps that are timed for a plan, and the seconds from which a single example is slow.
+_TIMED, _SLOW = 4, 5.0
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,7 @@ def finetune(tuning: Tuning, listener: Listener) -> Tuned:
     folder = Folder(tuning.workspace / "models" / tuning.name)
     folder.check(tuning)
     check_track(tuning.track)
-    backend = cast("TrainingBackend", backends.get(tuning.backend))
-    course = tuning.recipe.course(tuning.seed)
-    trainer = backend.trainer(tuning.base.files, course, device=tuning.device, threads=tuning.threads)
+    trainer = _trainer(tuning)
     try:
         if not trainer.leads:
             return _follow(_Loop(tuning, folder, trainer, Deaf()))
@@ -63,6 +65,21 @@ def finetune(tuning: Tuning, listener: Listener) -> Tuned:
         raise Interrupted(str(folder.stopped(XltError("Stopped at once.")))) from None
     finally:
         trainer.close()
+
+
+def seconds_per_step(tuning: Tuning) -> float:
+    """What a step takes here, from timed ones; nothing is kept. Raises XltError as `finetune` does."""
+    trainer = _trainer(tuning)
+    try:
+        return _Loop(tuning, Folder(tuning.workspace / "models" / tuning.name), trainer, Deaf()).seconds_per_step()
+    finally:
+        trainer.close()
+
+
+def _trainer(tuning: Tuning) -> Trainer:
+    backend = cast("TrainingBackend", backends.get(tuning.backend))
+    course = tuning.recipe.course(tuning.seed)
+    return backend.trainer(tuning.base.files, course, device=tuning.device, threads=tuning.threads)
 
 
 def _follow(loop: _Loop) -> Tuned:
@@ -91,7 +108,27 @@ class _Loop:
         self.schedule = Schedule(tuning.recipe, len(train), tuning.seed)
         self.standing = Standing()
         self.track: Track = Nowhere()
-        trainer.prepare(Prompt(renderer.prefix, renderer.labels))
+        self.prompt = Prompt(renderer.prefix, renderer.labels)
+        trainer.prepare(self.prompt)
+
+    def seconds_per_step(self) -> float:
+        """From some steps of the course, or from one example by its tokens where that alone is slow."""
+        self.trainer.set_adapter(first_adapter(self.trainer.adapter(), self.tuning.seed))
+
+        def took(batch: Sequence[Sample]) -> float:
+            started = time.monotonic()
+            self.trainer.step(batch, self.tuning.recipe.lr)
+            return time.monotonic() - started
+
+        one = sorted(self.samples, key=lambda sample: len(sample.suffix))[len(self.samples) // 2]
+        # The first step of all also compiles and reserves memory.
+        seconds = took([one])
+        seconds = min(seconds, took([one])) if seconds < _SLOW else seconds
+        if seconds < _SLOW / _TIMED:
+            batches = (self.schedule.batch(number, self.samples) for number in range(min(_TIMED, self.schedule.steps)))
+            return fmean(took([self.samples[at] for at in batch]) for batch in batches)
+        prefix, of_all = len(self.prompt.prefix), sum(len(sample.suffix) for sample in self.samples)
+        return seconds * (prefix + of_all / self.schedule.per_epoch) / (prefix + len(one.suffix))
 
     def run(self) -> Tuned:
         """All steps that are left, then the model."""
