@@ -75,10 +75,13 @@ def show_model(
         print(f"licence     {card.licence}")
     print(f"files       {model.files.weights}" + (f" with {model.files.adapter}" if model.files.adapter else ""))
     print(f"hash        {model.hash}")
+    measured: dict[tuple[str, str], list[str]] = {}
     for score in card.scores if card else ():
         where = f"{score.data}{f' ({score.language})' if score.language else ''}, n = {score.n:,}"
         interval = f" [{score.low:.3f}, {score.high:.3f}]" if score.low is not None and score.high is not None else ""
-        print(f"{score.of or 'measured'}: {score.metric} {score.value:.3f}{interval} on {where}")
+        measured.setdefault((score.of or "measured", where), []).append(f"{score.metric} {score.value:.3f}{interval}")
+    for (of, where), figures in measured.items():
+        print(f"{of}: {', '.join(figures)} on {where}")
 
 
 @app.command("pull")
