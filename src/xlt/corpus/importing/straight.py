@@ -1,7 +1,7 @@
 """The short way into the corpus: a file with nothing odd about it goes there without a copy in between.
 
 One look at the ids and dates tells whether the short way is open; the staged way (`staging`, `inspect`,
-`merge`) can do the same and more, at twice the time and with every text written to disk twice.
+`merge`) can do the same and more, and writes every text to disk twice (docs/size.md).
 """
 
 from __future__ import annotations
