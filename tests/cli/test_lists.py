@@ -29,7 +29,9 @@ def test_models_list_and_show(xlt: Xlt, tiny: str) -> None:
     shown = xlt("models", "show", tiny)
     assert shown.code == 0, shown.err
     assert "hash  " in shown.out
-    scores = [line for line in xlt("models", "show", "xlt-mini").out.splitlines() if line.startswith("always unrelated:")]
+    scores = [
+        line for line in xlt("models", "show", "xlt-mini").out.splitlines() if line.startswith("always unrelated:")
+    ]
     assert len(scores) == 1, "what was measured on the same texts stands on one line"
     assert "accuracy" in scores[0]
     assert "macro-F1" in scores[0]
