@@ -20,8 +20,9 @@ from xlt.corpus.importing.dates import check_order
 from xlt.corpus.importing.files import sha256, write_rejects
 from xlt.corpus.importing.gold import merge_gold, stage_gold
 from xlt.corpus.importing.inspect import drop_repeats, inspect, numbers, plural, textless_note
-from xlt.corpus.importing.mapping import Column, load
+from xlt.corpus.importing.mapping import load
 from xlt.corpus.importing.merge import Merged, complete_retweets, merge
+from xlt.corpus.importing.report import Report, notes_on, say_layouts, say_report
 from xlt.corpus.importing.source import Source
 from xlt.corpus.importing.sources import check, open_source
 from xlt.corpus.importing.staging import GOLD, OPTIONS, STAGED, Options, stage
@@ -48,31 +49,6 @@ class Labels:
     task: Task
     coder: str = "imported"
     """Who gave the labels of rows without a column `coder`."""
-
-
-@dataclass
-class Report:
-    """What came of one file."""
-
-    file: Path
-    mapping: str
-    title: str = ""
-    """What the layout is called."""
-    rows: int = 0
-    added: int = 0
-    changed: int = 0
-    labels: int = 0
-    """Gold labels added or changed."""
-    rejected: int = 0
-    rejects_file: Path | None = None
-    notes: list[str] = field(default_factory=list)
-    error: XltError | None = None
-    """Why nothing of the file was read."""
-
-    @property
-    def unchanged(self) -> int:
-        """Posts that the corpus had already, just so."""
-        return max(0, self.rows - self.added - self.changed)
 
 
 @dataclass(frozen=True)
@@ -114,7 +90,7 @@ def run(job: Import, say: Callable[[str], None]) -> list[Report]:
                 say_report(report, say)
             for leftover in scratch.iterdir():
                 leftover.unlink()
-    _compare_columns(reports, say)
+    say_layouts(reports, say)
     return reports
 
 
@@ -152,7 +128,7 @@ def _one(job: Import, file: Path, key: bytes, scratch: Path) -> Report:
         else:
             rejects += _prepare(con, job, source, report)
             put = partial(merge, con, key_of_id=masks.keyed("platform || ':' || id"))
-        report.notes += _notes(source, job.options)
+        report.notes += notes_on(source, job.options)
         _commit(con, job, report, digest, len(rejects), key, put)
     report.rejected = len(rejects)
     report.rejects_file = write_rejects(file, rejects, job.workspace)
@@ -277,54 +253,6 @@ def _need_text(source: Source, file: Path, options: Options) -> None:
         f"{file}: no column holds the text: xlt looks for {wanted}, and there are {', '.join(source.names)}; name it "
         "with --text-column."
     )
-
-
-def _notes(source: Source, options: Options) -> list[str]:
-    notes = []
-    if source.empty_pages:
-        notes.append(f"Without any post: {plural(source.empty_pages, 'page')}.")
-    if source.mapping.kind == "table":
-        used = {
-            path.steps[0].name.casefold() for column in _columns(source) for value in column for path in value.paths
-        }
-        used |= {name.casefold() for name in (*options.columns.values(), *options.keep, options.labels or "")}
-        used |= set(GOLD) if options.labels else set()
-        left = [name for name in source.names if name.casefold() not in used]
-        if left:
-            notes.append(f"Columns not kept: {', '.join(left)} (--keep NAME keeps one).")
-        if not options.labels and (label := next((name for name in left if name.casefold() == "label"), None)):
-            notes.append(f"If people gave the labels in {label}: --labels {label} brings them in as gold.")
-    return notes
-
-
-def _columns(source: Source) -> list[Column]:
-    return [*source.mapping.columns.values(), *source.mapping.extra.values()]
-
-
-def say_report(report: Report, say: Callable[[str], None]) -> None:
-    """Tell what came of a file: a line of counts, then what is odd about it."""
-    if report.error:
-        say(f"{report.file}: not read. {report.error}")
-        return
-    if not report.mapping:
-        say(report.notes[0])
-        return
-    parts = [f"{report.added:,} new", f"{report.changed:,} changed", f"{report.unchanged:,} already there"]
-    if report.labels:
-        parts.append(f"{report.labels:,} labels")
-    if report.rejected:
-        parts.append(f"{report.rejected:,} rejected")
-    say(f"{report.file}: {report.title}: " + ", ".join(parts) + ".")
-    for note in report.notes:
-        say(f"  {note}")
-    if report.rejects_file:
-        say(f"  What was not read, and why: {report.rejects_file}")
-
-
-def _compare_columns(reports: Sequence[Report], say: Callable[[str], None]) -> None:
-    used = {report.mapping for report in reports if report.mapping}
-    if len(used) > 1:
-        say(f"The files have different layouts ({', '.join(sorted(used))}); each was read by its own.")
 
 
 __all__ = ["OPTIONS", "Import", "Labels", "Options", "Report", "run"]
