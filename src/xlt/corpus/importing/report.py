@@ -85,4 +85,5 @@ def say_layouts(reports: Sequence[Report], say: Callable[[str], None]) -> None:
     """Tell when the files were of different kinds."""
     used = {report.mapping for report in reports if report.mapping}
     if len(used) > 1:
-        say(f"The files have different layouts ({', '.join(sorted(used))}); each was read by its own.")
+        which = f" ({', '.join(sorted(used))})" if len(used) < 5 else ""
+        say(f"The files have {len(used)} different layouts{which}; each was read by its own.")
