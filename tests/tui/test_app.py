@@ -127,7 +127,8 @@ def test_the_sample_is_loaded_from_the_welcome(tmp_path: Path) -> None:
         await driven.until(lambda: isinstance(driven.screen, BreakdownScreen), 280)
         await driven.settled(60)
         assert "Portuguese" in driven.text()
-        assert "xlt-mini" in driven.text()
+        assert driven.app.overview is not None
+        assert driven.app.overview.runs[0].model == "xlt-mini"
 
     drive(tmp_path, script)
 

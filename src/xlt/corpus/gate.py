@@ -188,6 +188,7 @@ def _copied(path: Path, storage: str) -> bool:
 def _connect(path: Path, write: bool, memory: str) -> DuckDBPyConnection:
     """Open, check that it is a corpus, and bring an older schema up to date."""
     _check_file(path)
+    before = _state(path)
     connection = _open(path, write, memory)
     try:
         found = schema.version_of(connection)
@@ -206,8 +207,17 @@ def _connect(path: Path, write: bool, memory: str) -> DuckDBPyConnection:
         damage = damage_of(path, error)
         if damage is None:
             raise
+        if _state(path) != before:
+            # Written anew or by others while it was read: what looked broken is not what is there now.
+            raise CorpusLockedError(f"The corpus {path} is being written anew; try again in a moment.") from None
         raise damage from None
     return connection
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    """What changes when somebody writes the file; stat() does not open it."""
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _migrated(connection: DuckDBPyConnection, path: Path, write: bool, memory: str) -> DuckDBPyConnection:

@@ -77,7 +77,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("breakdown", "group", "b", "group by", "Language, month, country, run, seen or unseen.", footer=True),
     Action("breakdown", "filter('langs')", "f", "filter", "Languages, dates, text, confidence.", footer=True),
     Action("breakdown", "filter('contains')", "slash", "filter text", "Only posts whose text holds something."),
-    Action("breakdown", "sort", "s", "sort", "Sort by a column; again turns it around.", footer=True),
+    Action("breakdown", "sort", "s", "sort", "Sort by a column; again turns it around."),
     Action("breakdown", "reverse", "S", "reverse", "Turn the order around."),
     Action("breakdown", "second", "v", "second run", "Another run beside this one, line by line.", footer=True),
     Action(
