@@ -256,6 +256,10 @@ def test_programs_are_called_what_a_person_calls_them() -> None:
     command = [sys.executable, "-m", "xlt", "classify", "-"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
+        # For a moment after its start a process has no command line yet.
+        deadline = time.monotonic() + 5
+        while program_of(process.pid) != "xlt classify" and time.monotonic() < deadline:
+            time.sleep(0.01)
         assert program_of(process.pid) == "xlt classify"
     finally:
         process.kill()
