@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -70,7 +71,8 @@ def test_version_and_unknown_things(xlt: Xlt) -> None:
 
 def test_completion_is_offered() -> None:
     assert isinstance(app, typer.Typer)
-    ended = subprocess.run(
-        [sys.executable, "-m", "xlt", "--show-completion", "bash"], capture_output=True, text=True, check=False
-    )
+    # Named, since a test may run where no shell is among its parents.
+    named = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    command = [sys.executable, "-m", "xlt", "--show-completion", "bash"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=named)
     assert "complete" in ended.stdout
