@@ -76,7 +76,11 @@ def gold_in_corpus(
     """The gold of a draw, or of no draw at all, among what the question asks for; and sentences about the rest."""
     notes = define_sampled(con, task, draw)
     relation = f"{source.relation} JOIN sampled ON {OF_UNIT}"
-    once = f"QUALIFY row_number() OVER (PARTITION BY s_key, s_post ORDER BY {source.columns.order}) = 1"
+    # In one order, always: sums of floats and resampling by a seed then give the same digits each time.
+    once = (
+        f"QUALIFY row_number() OVER (PARTITION BY s_key, s_post ORDER BY {source.columns.order}) = 1 "
+        "ORDER BY s_key, s_post"
+    )
     rows = _rows(con, source, question, relation, "s_label", "s_stratum", "s_chance", "text", [], once)
     return [replace(row, probability=float(given) if given else None) for row, given in rows], notes
 
@@ -101,7 +105,9 @@ def define_sampled(con: DuckDBPyConnection, task: str, draw: Draw | None) -> lis
         entries = [(key, None, row.label, "", None) for key, row in settled.items()]
     else:
         units = con.execute(
-            "SELECT text_key::VARCHAR, tweet_id, stratum, probability, position FROM drawn WHERE draw = ?", [draw.id]
+            "SELECT text_key::VARCHAR, tweet_id, stratum, probability, position FROM drawn WHERE draw = ? "
+            "ORDER BY text_key, tweet_id",
+            [draw.id],
         ).fetchall()
         drawn = [sampling.Drawn(f"{key} {post}", stratum, chance, at) for key, post, stratum, chance, at in units]
         chances = sampling.coded_probabilities(drawn, {f"{key} {post}" for key, post, *_ in units if key in settled})

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlt.corpus import duck, leash, schema
+from xlt.corpus import duck, leash, naming, schema
 from xlt.corpus.refusals import CorpusLockedError as CorpusLockedError
 from xlt.corpus.refusals import damage as damage_of
 from xlt.corpus.refusals import refused
@@ -166,7 +166,9 @@ def _copied(path: Path, storage: str) -> bool:
     with duck.job(_make_spill(path)) as con:
         try:
             # Attached for reading, which keeps writers out; for writing, DuckDB would remove the log of the new file.
-            con.execute(f"ATTACH {duck.text(path)} AS old (READ_ONLY)")
+            with naming.kept(path):
+                con.execute(f"ATTACH {duck.text(path)} AS old (READ_ONLY)")
+                copied = path.stat().st_ino
         except duckdb.Error as error:
             raise refused(path, error) from None
         if path.with_name(path.name + ".wal").exists():
@@ -175,7 +177,11 @@ def _copied(path: Path, storage: str) -> bool:
             con.execute(f"ATTACH {duck.text(aside)} AS new (STORAGE_VERSION {duck.text(storage)})")
             con.execute("COPY FROM DATABASE old TO new")
             con.execute("DETACH new")
-            aside.replace(path)
+            with naming.changed(path):
+                if path.stat().st_ino != copied:
+                    # Another process wrote it anew meanwhile, and somebody may have written into that file since.
+                    return False
+                aside.replace(path)
         except (duckdb.Error, OSError) as error:
             raise damage_of(path, error) or duck.failed(
                 f"The corpus {path} can't be written anew", error, "run the same command again"
@@ -188,7 +194,6 @@ def _copied(path: Path, storage: str) -> bool:
 def _connect(path: Path, write: bool, memory: str) -> DuckDBPyConnection:
     """Open, check that it is a corpus, and bring an older schema up to date."""
     _check_file(path)
-    before = _state(path)
     connection = _open(path, write, memory)
     try:
         found = schema.version_of(connection)
@@ -207,17 +212,8 @@ def _connect(path: Path, write: bool, memory: str) -> DuckDBPyConnection:
         damage = damage_of(path, error)
         if damage is None:
             raise
-        if _state(path) != before:
-            # Written anew or by others while it was read: what looked broken is not what is there now.
-            raise CorpusLockedError(f"The corpus {path} is being written anew; try again in a moment.") from None
         raise damage from None
     return connection
-
-
-def _state(path: Path) -> tuple[int, int, int]:
-    """What changes when somebody writes the file; stat() does not open it."""
-    found = path.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _migrated(connection: DuckDBPyConnection, path: Path, write: bool, memory: str) -> DuckDBPyConnection:
@@ -251,16 +247,12 @@ def _open(path: Path, write: bool, memory: str) -> DuckDBPyConnection:
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }
-    before = path.stat().st_ino
     try:
-        connection = duckdb.connect(str(path), read_only=not write, config=config)
+        with naming.kept(path):
+            connection = duckdb.connect(str(path), read_only=not write, config=config)
     except duckdb.Error as error:
         _remove_spill(path)
         raise refused(path, error) from None
-    if path.stat().st_ino != before:
-        # Written anew between DuckDB's opening and locking of it: what we hold is the old file, without a name.
-        connection.close()
-        raise CorpusLockedError(f"The corpus {path} is being written anew; try again in a moment.")
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     return connection
 
