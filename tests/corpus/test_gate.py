@@ -10,13 +10,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from corpus.workspaces import add_tweets, holder, let_go, make_corpus, python, query
-from xlt.corpus import gate, schema
+from xlt.corpus import gate, naming, schema
 from xlt.errors import XltError
 from xlt.processes import program_of
 
@@ -306,9 +307,39 @@ def test_a_writer_keeps_the_corpus_from_being_written_anew(corpus: Path) -> None
     assert query(corpus, COUNT) == [(3,)]
 
 
+def test_the_file_is_not_replaced_while_somebody_opens_it(corpus: Path) -> None:
+    before = corpus.stat().st_ino
+    rewriter = threading.Thread(target=gate.rewrite, args=(corpus, "v1.0.0"))
+    with naming.kept(corpus):
+        rewriter.start()
+        rewriter.join(0.5)
+        assert rewriter.is_alive()
+        assert corpus.stat().st_ino == before
+    rewriter.join()
+    assert corpus.stat().st_ino != before
+
+
+def test_nobody_opens_the_file_while_it_is_replaced(corpus: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from xlt.corpus import gate
+print("ready", flush=True)
+with gate.opened(Path(sys.argv[1]), write=True):
+    pass
+"""
+    with ExitStack() as replaced:
+        replaced.enter_context(naming.changed(corpus))
+        with python(code, corpus) as process:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.5)
+            replaced.close()
+            assert process.wait(10) == 0
+
+
 @pytest.mark.slow
 def test_writers_lose_nothing_while_the_corpus_is_written_anew(corpus: Path) -> None:
-    code = """
+    write = """
 import sys
 from pathlib import Path
 from xlt.corpus import gate
@@ -317,11 +348,20 @@ for turn in range(40):
     with gate.opened(Path(sys.argv[1]), write=True, patience=120) as con:
         con.execute("INSERT INTO meta VALUES (?, ?)", [sys.argv[2], str(turn)])
 """
-    with python(code, corpus, "a") as a, python(code, corpus, "b") as b:
-        anew = 0
-        while a.poll() is None or b.poll() is None:
-            gate.rewrite(corpus, "v1.0.0", patience=120)
-            anew += 1
-        assert (a.wait(), b.wait()) == (0, 0)
-    assert anew > 3
+    anew = """
+import sys
+from pathlib import Path
+from xlt.corpus import gate
+print("ready", flush=True)
+while True:
+    gate.rewrite(Path(sys.argv[1]), "v1.0.0", patience=120)
+"""
+    before = corpus.stat().st_ino
+    with python(anew, corpus) as x, python(anew, corpus) as y, python(write, corpus, "a") as a:
+        with python(write, corpus, "b") as b:
+            assert (a.wait(), b.wait()) == (0, 0)
+        assert (x.poll(), y.poll()) == (None, None)
+        x.kill()
+        y.kill()
+    assert corpus.stat().st_ino != before
     assert query(corpus, "SELECT count(*) FROM meta WHERE key IN ('a', 'b')") == [(80,)]
