@@ -63,7 +63,11 @@ def known_runs(con: DuckDBPyConnection) -> tuple[Run, ...]:
 
 def find_runs(con: DuckDBPyConnection, wanted: Sequence[str] = ()) -> tuple[Run, ...]:
     """The runs of these ids or unique beginnings of ids, by default the newest. Raises UsageError, XltError."""
-    runs = known_runs(con)
+    return chosen(known_runs(con), wanted)
+
+
+def chosen(runs: Sequence[Run], wanted: Sequence[str] = ()) -> tuple[Run, ...]:
+    """`find_runs` among runs that are known already, the newest first."""
     if not runs:
         raise XltError("The corpus has no predictions yet; run xlt classify corpus first.")
     if not wanted:

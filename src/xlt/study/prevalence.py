@@ -93,6 +93,15 @@ def from_files(
     return estimate(answer, kept, task, notes)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What an estimate is made of."""
+
+    answer: Answer
+    rows: tuple[GoldRow, ...]
+    notes: tuple[str, ...]
+
+
 def of_corpus(
     con: Connection,
     run: Run,
@@ -107,6 +116,20 @@ def of_corpus(
     `random_sample` takes gold without a draw, stated to be a plain random sample of every cell. Raises UsageError when
     nothing was drawn for estimates, XltError when the model knows too many of the gold texts.
     """
+    asked = ask_corpus(con, run, question, task, draw, random_sample=random_sample)
+    return estimate(asked.answer, asked.rows, task, asked.notes)
+
+
+def ask_corpus(
+    con: Connection,
+    run: Run,
+    question: Question,
+    task: Task,
+    draw: str | None = None,
+    *,
+    random_sample: bool = False,
+) -> Asked:
+    """What `of_corpus` estimates from. Raises as it does."""
     source = from_corpus(con, [run])
     chosen = None if random_sample else estimate_draw(con, task, draw)
     question = in_frame(question, chosen, run) if chosen is not None else replace(question, unit="texts")
@@ -120,7 +143,7 @@ def of_corpus(
     rows, known = _unknown_to(con, run, rows)
     if known:
         notes.append(f"{known:,} gold texts are left out: the model was tuned on them or on nearly the same.")
-    return estimate(answer, rows, task, notes)
+    return Asked(answer, tuple(rows), tuple(notes))
 
 
 def estimate(answer: Answer, rows: Sequence[GoldRow], task: Task, notes: Sequence[str] = ()) -> Estimates:

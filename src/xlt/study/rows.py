@@ -150,20 +150,23 @@ def from_corpus(corpus: Path, runs: Sequence[Run], task: Task) -> Rows:
     Raises XltError where there is none.
     """
     with gate.opened(corpus) as con:
-        gold = gold_of(con, task.name, (None, "estimate"))
-        others = len(gold_of(con, task.name, ("train", "dev")).rows)
-        if not gold.rows:
-            reserved = (
-                f" but {others:,} texts drawn to train or choose a model, which measure nothing" if others else ""
-            )
-            raise XltError(
-                f"The corpus {corpus} has no gold of the task {task.name}{reserved}; draw some with xlt sample draw "
-                "and code it, or bring some with xlt import FILE --labels COLUMN."
-            )
-        keys = [row.key for row in gold.rows]
-        found = {run.id: predictions_of(con, run.id, keys) for run in runs}
-        known = {run.id: known_to(con, run, [row.text for row in gold.rows]) for run in runs}
-        drawn = bool(draws(con, task.name))
+        return from_open(con, corpus, runs, task)
+
+
+def from_open(con: Connection, corpus: Path, runs: Sequence[Run], task: Task) -> Rows:
+    """`from_corpus` of a corpus that is open already."""
+    gold = gold_of(con, task.name, (None, "estimate"))
+    others = len(gold_of(con, task.name, ("train", "dev")).rows)
+    if not gold.rows:
+        reserved = f" but {others:,} texts drawn to train or choose a model, which measure nothing" if others else ""
+        raise XltError(
+            f"The corpus {corpus} has no gold of the task {task.name}{reserved}; draw some with xlt sample draw "
+            "and code it, or bring some with xlt import FILE --labels COLUMN."
+        )
+    keys = [row.key for row in gold.rows]
+    found = {run.id: predictions_of(con, run.id, keys) for run in runs}
+    known = {run.id: known_to(con, run, [row.text for row in gold.rows]) for run in runs}
+    drawn = bool(draws(con, task.name))
     systems = []
     for run in runs:
         answers = found[run.id]

@@ -7,27 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from xlt import __version__
-from xlt.corpus import facts, gate
-from xlt.corpus.breakdown import Answer, Question, breakdown
-from xlt.corpus.detection import undetected
+from xlt.corpus.breakdown import Answer, Question
 from xlt.corpus.footnotes import footnotes
-from xlt.corpus.labelled import Run, find_runs, from_corpus, has_runs, run_record
+from xlt.corpus.labelled import Run, chosen
 from xlt.corpus.shares import Row, groups_of
 from xlt.errors import UsageError, XltError
 from xlt.languages import name
 from xlt.study import evaluate, prevalence
 from xlt.study.evaluate import Table
+from xlt.study.report.evidence import Evidence, of_corpus
 from xlt.study.report.figures import LEAST, enough, over_time, stance_bars
 from xlt.study.report.parts import Figure, Report, Section, Shown, without_paths
-from xlt.study.rows import from_corpus as gold_rows
 from xlt.tasks.load import task_of
 from xlt.tasks.spec import Task
-
-if TYPE_CHECKING:
-    from xlt.corpus.leash import Connection
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,8 @@ def gather(wanted: Wanted) -> Report:
 
     report = Report(wanted.title, made={"xlt": __version__, "python": platform.python_version()})
     if wanted.corpus is not None:
-        _about_corpus(report, wanted)
+        with of_corpus(wanted.corpus) as evidence:
+            corpus_sections(report, evidence, wanted.run)
     for path in wanted.studies:
         study_sections(report, path, wanted.workspace)
     if wanted.bench is not None:
@@ -61,36 +57,31 @@ def gather(wanted: Wanted) -> Report:
     return report
 
 
-def _about_corpus(report: Report, wanted: Wanted) -> None:
-    assert wanted.corpus is not None
-    with gate.opened(wanted.corpus) as con:
-        run = find_runs(con, [wanted.run] if wanted.run else [])[0] if wanted.run or has_runs(con) else None
-        task = task_of(run.task, run.labels) if run else None
-        report.sections.append(_data(con, task))
-        files = [vars(each) | {"imported_at": str(each.imported_at)} for each in facts.files(con)]
-        report.made["files"] = without_paths(files)
-        if run is None or task is None:
-            return
-        record = run_record(con, run.id)
-        report.made["run"] = without_paths({key: value for key, value in record.items() if key != "command"})
-        report.sections.append(_models(con))
-        by_lang = Question()
-        source = from_corpus(con, [run])
-        answer = breakdown(con, source, by_lang, task.groups, task.names)
-        over = Question(by=("lang", "month"))
-        months = breakdown(con, source, over, task.groups, task.names)
-        corrected, why = _corrected(con, run, task)
-        groups = groups_of(task.groups, task.names)
-        notes = footnotes(answer, by_lang, groups, (run,), undetected(con))
-        report.sections.append(_shares(answer, months, task, notes))
-        report.sections.append(_corrected_section(corrected, why))
-    score = _scores(wanted.corpus, run, task)
+def corpus_sections(report: Report, evidence: Evidence, wanted: str | None) -> None:
+    """What a corpus holds and what the wanted run, else the newest, says of it."""
+    runs = evidence.runs()
+    run = chosen(runs, [wanted] if wanted else [])[0] if wanted or runs else None
+    task = task_of(run.task, run.labels) if run else None
+    report.sections.append(_data(evidence, task))
+    files = [vars(each) | {"imported_at": str(each.imported_at)} for each in evidence.files()]
+    report.made["files"] = without_paths(files)
+    if run is None or task is None:
+        return
+    report.made["run"] = without_paths({key: value for key, value in evidence.record(run).items() if key != "command"})
+    report.sections.append(_models(evidence))
+    by_lang = Question()
+    answer = evidence.answer(run, by_lang, task)
+    months = evidence.answer(run, Question(by=("lang", "month")), task)
+    notes = footnotes(answer, by_lang, groups_of(task.groups, task.names), (run,), evidence.undetected())
+    report.sections.append(_shares(answer, months, task, notes))
+    report.sections.append(_corrected_section(*_corrected(evidence, run, task)))
+    score = _scores(evidence, run, task)
     if score is not None:
         report.sections.append(score)
 
 
-def _data(con: Connection, task: Task | None) -> Section:
-    found = facts.languages(con, task.name if task else "")
+def _data(evidence: Evidence, task: Task | None) -> Section:
+    found = evidence.languages(task.name if task else "")
     table = Table(("language", "posts", "texts", "reposts", "authors", "first", "last", "hand-labelled texts"))
     for each in found:
         days = [f"{moment:%Y-%m-%d}" if moment else None for moment in (each.first, each.last)]
@@ -98,7 +89,7 @@ def _data(con: Connection, task: Task | None) -> Section:
         table.rows.append((shown, each.posts, each.texts, each.reposts, each.authors, *days, each.gold))
     total = found[-1]
     files = Table(("file", "rows", "added", "rejected", "layout", "SHA-256"))
-    for part in facts.files(con):
+    for part in evidence.files():
         files.rows.append((Path(part.file).name, part.rows, part.added, part.rejected, part.mapping, part.sha256[:16]))
     section = Section("Data")
     section.words.append(
@@ -110,10 +101,10 @@ def _data(con: Connection, task: Task | None) -> Section:
     return section
 
 
-def _models(con: Connection) -> Section:
+def _models(evidence: Evidence) -> Section:
     table = Table(("run", "model", "task", "tuned on", "texts", "precision", "backend", "model hash"))
-    for run in find_runs_all(con):
-        record: dict[str, Any] = run_record(con, run.id)
+    for run in evidence.runs():
+        record = evidence.record(run)
         loaded = record.get("loaded") or {}
         seen = ", ".join(name(lang) for lang in run.seen) or "not known"
         table.rows.append(
@@ -126,17 +117,11 @@ def _models(con: Connection) -> Section:
     return section
 
 
-def find_runs_all(con: Connection) -> tuple[Run, ...]:
-    """Every run, the newest first."""
-    from xlt.corpus.labelled import known_runs
-
-    return known_runs(con)
-
-
-def _corrected(con: Connection, run: Run, task: Task) -> tuple[prevalence.Estimates | None, str]:
+def _corrected(evidence: Evidence, run: Run, task: Task) -> tuple[prevalence.Estimates | None, str]:
     """Corrected shares where there are hand labels for them; else why there are none."""
     try:
-        return prevalence.of_corpus(con, run, Question(), task), ""
+        asked = evidence.sample(run, Question(), task)
+        return prevalence.estimate(asked.answer, asked.rows, task, asked.notes), ""
     except XltError as error:
         return None, str(error)
 
@@ -223,10 +208,10 @@ def _bar_words(row: Row, group: str) -> str:
     return f"{'all' if not row.keys else name(str(row.keys[0] or 'und'))}: {parts}"
 
 
-def _scores(corpus: Path, run: Run, task: Task) -> Section | None:
+def _scores(evidence: Evidence, run: Run, task: Task) -> Section | None:
     """The run against gold, where there is some that was not drawn for tuning."""
     try:
-        rows = gold_rows(corpus, [run], task)
+        rows = evidence.scored([run], task)
     except XltError:
         return None
     table = evaluate.score_table(rows, task)
