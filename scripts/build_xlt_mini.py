@@ -32,8 +32,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=MODELS, help="folder for the two models (default: models/)")
     parser.add_argument("--dev", action="store_true", help="hold the dev part out, score it, write nothing")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change the recipe or shape")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="learn from each Nth row only: for a trial")
     options = parser.parse_args(argv)
     inside = options.out.resolve() == MODELS or MODELS in options.out.resolve().parents
+    if options.every != 1 and inside and not options.dev:
+        parser.error("a trial must not go into models/: give a folder of your own with --out")
     if options.also and inside and not options.dev:
         parser.error("models made with --also must not go into models/: give a folder of your own with --out")
     for path in options.also:
@@ -49,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
                 break
         else:
             parser.error(f"neither the recipe nor the shape has a setting {name!r}")
-    build(Plan(tuple(options.also), None if options.dev else options.out, recipe, shape), print)
+    build(Plan(tuple(options.also), None if options.dev else options.out, recipe, shape, options.every), print)
     return 0
 
 

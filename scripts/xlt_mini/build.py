@@ -30,12 +30,14 @@ DEV_FOLDS = 5
 
 @dataclass(frozen=True)
 class Plan:
-    """What to build: further labelled files, the folder for the two models (None: score the dev part only)."""
+    """What to build: further labelled files, the folder for the two models (None: score the dev part only), and of how
+    many rows one is learnt."""
 
     also: tuple[Path, ...]
     out: Path | None
     recipe: Recipe
     shape: Shape
+    every: int = 1
 
 
 def training_rows(also: Sequence[Path], dev: bool) -> tuple[list[Row], list[Row]]:
@@ -62,6 +64,7 @@ def build(plan: Plan, say: Callable[[str], None]) -> dict[str, float]:
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
     learn, dev = training_rows(plan.also, plan.out is None)
+    learn = learn[:: plan.every]
     say(f"{len(learn)} rows to learn from, {len(dev)} to score")
     task = load_task("immigration")
     prompts = [load_task(name).template for name in builtin_names() if name != "immigration-published"]

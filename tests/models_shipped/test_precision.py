@@ -28,6 +28,8 @@ def test_bf16_labels_are_those_of_plain_fp32_whatever_the_batch(shared_data: Pat
     for name in ("train.csv", "test.csv"):
         with (shared_data / "immigration" / name).open(encoding="utf-8", newline="") as file:
             texts += [TASK.normalise(row["text"]) for row in csv.DictReader(file)]
+    # A third of them, of every language: stock transformers read the whole prompt anew for each.
+    texts = texts[::3]
     files = find("xlt-mini", backend="torch", workspace=tmp_path).files
 
     def scored(precision: Precision, budget: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
