@@ -109,7 +109,7 @@ def table(
     _check_score(score)
     chosen = choose_format(format, output)
     grid = _grid(study, workspace)
-    cells = _finished(grid)
+    cells = grid.finished()
     if seeds:
         found = per_seed(grid, cells)
         _give(found.columns, found.rows, chosen, output)
@@ -141,7 +141,7 @@ def explain(study: STUDY, workspace: WORKSPACE = Path(), format: FORMAT = None, 
 
     chosen = choose_format(format, output)
     grid = _grid(study, workspace)
-    found = fit(grid, _finished(grid))
+    found = fit(grid, grid.finished())
     table = explain_table(found)
     rows = table.rows
     if chosen == "table" and output is None:
@@ -168,14 +168,15 @@ def plot(
 
     Example: xlt transfer plot study.toml
     """
-    from xlt.study.plots import FORMATS, curves, heat_map
+    from xlt.study.drawing import FORMATS
+    from xlt.study.plots import curves, heat_map
     from xlt.study.transfer import curves_of, matrix
 
     _check_score(score)
     if format not in FORMATS:
         raise UsageError(f"--format {format}: there are {', '.join(FORMATS)}.")
     grid = _grid(study, workspace)
-    cells = _finished(grid)
+    cells = grid.finished()
     found = matrix(grid, cells, score)
     place = folder or grid.study.folder
     place.mkdir(parents=True, exist_ok=True)
@@ -199,14 +200,6 @@ def _part(grid: Grid, shard: str | None) -> Sequence[Cell]:
     parts = parse_shard(shard)
     cells = grid.study.cells
     return cells if parts is None else cells[parts[0] - 1 :: parts[1]]
-
-
-def _finished(grid: Grid) -> list[Cell]:
-    cells = [cell for cell in grid.study.cells if grid.store.finished(cell)]
-    if not cells:
-        raise UsageError(f"No cell of {grid.study.path} is done; run xlt transfer run {grid.study.path}.")
-    grid.check(cells)
-    return cells
 
 
 def _check_score(score: str) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from xlt.errors import UsageError
-from xlt.languages.scripts import LATIN, script_of
 from xlt.science.exposure import load_pretraining
 from xlt.science.rightness import Rightness, rightness
 from xlt.study.design import PROMPTED, Cell
@@ -24,9 +23,8 @@ def explain(grid: Grid, cells: Sequence[Cell]) -> Rightness:
     langs = np.array(test.langs)
     table = load_pretraining()
     # Halved and doubled lengths and shares, so that an odds ratio is that of twice as much.
-    length = np.log2([max(1, len(text)) for text in test.texts])
+    length = np.log2(np.maximum(1, grid.lengths))
     share = np.log2([table.shares.get(lang, table.floor) for lang in test.langs])
-    latin = np.array([float(script_of(text) in (LATIN, None)) for text in test.texts])
     right, seen, size = [], [], []
     for cell in chosen:
         record = grid.store.record(cell)
@@ -49,7 +47,7 @@ def explain(grid: Grid, cells: Sequence[Cell]) -> Rightness:
             "twice the training texts": np.concatenate(size),
             **against,
             "twice the length": np.tile(length, times),
-            "Latin script": np.tile(latin, times),
+            "Latin script": np.tile(grid.latin.astype(float), times),
         },
         {"twice the pre-training share": np.tile(share, times)},
     )

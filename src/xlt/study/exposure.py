@@ -13,7 +13,12 @@ from xlt.training.examples import Example
 def exposures(
     examples: Sequence[Example], files: ModelFiles, pretraining: Pretraining, epochs: float
 ) -> list[Exposure]:
-    """One for each language of the examples, the most texts first, and "all" for all of them together.
+    """One for each language of the examples, the most texts first."""
+    return [exposure(each, pretraining, epochs) for each in counted(examples, files)]
+
+
+def counted(examples: Sequence[Example], files: ModelFiles) -> list[Counted]:
+    """What the texts of each language weigh in the model's tokens, the most texts first.
 
     Tokens are those of the texts alone: instruction and answer are no text of the language.
     """
@@ -21,11 +26,11 @@ def exposures(
     by_lang: dict[str, list[str]] = {}
     for each in examples:
         by_lang.setdefault(each.lang, []).append(each.text)
-    counted = []
+    found = []
     for lang, texts in sorted(by_lang.items(), key=lambda item: (-len(item[1]), item[0])):
         lengths = [len(encoding.ids) for encoding in tokenizer.encode_batch(texts, add_special_tokens=False)]
-        counted.append(count(lang, texts, lengths))
-    return [exposure(each, pretraining, epochs) for each in counted]
+        found.append(count(lang, texts, lengths))
+    return found
 
 
 def together(found: Sequence[Exposure], pretraining: Pretraining) -> tuple[Counted, tuple[float, float]]:

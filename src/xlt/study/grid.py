@@ -16,12 +16,15 @@ import numpy as np
 from xlt import __version__, backends
 from xlt.cards.registry import find
 from xlt.corpus.coded import CodedColumns
-from xlt.errors import Interrupted, XltError
+from xlt.errors import Interrupted, UsageError, XltError
+from xlt.languages.scripts import LATIN, script_of
 from xlt.locks import HeldError, hold
+from xlt.science.exposure import Counted
 from xlt.science.metrics import Ints
 from xlt.study.baselines import commonest, ngrams
 from xlt.study.cells import Probabilities, Store
 from xlt.study.design import PROMPTED, TUNED, Cell, Study
+from xlt.study.exposure import counted
 from xlt.study.prompting import Labeller
 from xlt.study.testset import TestSet, read_test
 from xlt.study.tuned import tune
@@ -131,6 +134,30 @@ class Grid:
         settings = list(self.study.settings) if cell.strategy in TUNED else []
         train = "" if cell.strategy == "zero-shot" else self._train_hash
         return {"task": self.task.hash, "train": train, "settings": settings}
+
+    @cached_property
+    def lengths(self) -> Ints:
+        """Characters of each test text."""
+        return np.array([len(text) for text in self.test.texts], np.int64)
+
+    @cached_property
+    def latin(self) -> Ints:
+        """1 for each test text in Latin script or without letters, 0 for another script."""
+        return np.array([script_of(text) in (LATIN, None) for text in self.test.texts], np.int64)
+
+    def counted(self, cell: Cell) -> tuple[list[Counted], int]:
+        """All labelled texts of the study in the tokens of a tuned cell's base, by language; and its epochs."""
+        base = find(cell.base, backend=backends.choose().name, workspace=self.where.workspace)
+        return counted(self.material.examples, base.files), load_recipe(cell.recipe).changed(self.study.settings).epochs
+
+    def finished(self) -> list[Cell]:
+        """The cells that are done and fit the study as it is. Raises XltError when there is none."""
+        cells = [cell for cell in self.study.cells if self.store.finished(cell)]
+        if not cells:
+            path = self.study.path
+            raise UsageError(f"No cell of {path} is done; run xlt transfer run {path} first.")
+        self.check(cells)
+        return cells
 
     def check(self, cells: Sequence[Cell]) -> None:
         """Raise XltError when a finished cell was made from other data, task or settings than the study has now."""

@@ -17,7 +17,9 @@ from xlt.corpus.shares import Row, groups_of
 from xlt.errors import UsageError, XltError
 from xlt.languages import name
 from xlt.study import evaluate, prevalence
+from xlt.study.design import load_study
 from xlt.study.evaluate import Table
+from xlt.study.grid import Grid, Where
 from xlt.study.report.evidence import Evidence, of_corpus
 from xlt.study.report.figures import LEAST, enough, over_time, stance_bars
 from xlt.study.report.parts import Figure, Report, Section, Shown, without_paths
@@ -41,14 +43,22 @@ class Wanted:
 
 def gather(wanted: Wanted) -> Report:
     """The report. Raises UsageError when there is nothing to report, XltError when a part can't be read."""
+    grids = [Grid(load_study(path), Where(wanted.workspace)) for path in wanted.studies]
+    if wanted.corpus is None:
+        return tell(wanted, None, grids)
+    with of_corpus(wanted.corpus) as evidence:
+        return tell(wanted, evidence, grids)
+
+
+def tell(wanted: Wanted, evidence: Evidence | None, grids: Sequence[Grid]) -> Report:
+    """The report, from evidence instead of the corpus and grids instead of the studies that are wanted."""
     from xlt.study.report.more import bench_section, methods_section, study_sections
 
     report = Report(wanted.title, made={"xlt": __version__, "python": platform.python_version()})
-    if wanted.corpus is not None:
-        with of_corpus(wanted.corpus) as evidence:
-            corpus_sections(report, evidence, wanted.run)
-    for path in wanted.studies:
-        study_sections(report, path, wanted.workspace)
+    if evidence is not None:
+        corpus_sections(report, evidence, wanted.run)
+    for grid in grids:
+        study_sections(report, grid)
     if wanted.bench is not None:
         report.sections.append(bench_section(wanted.bench))
     if not report.sections:

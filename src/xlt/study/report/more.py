@@ -11,27 +11,21 @@ from typing import Any
 
 from xlt.errors import XltError
 from xlt.languages import name
-from xlt.science.exposure import load_pretraining
-from xlt.study.design import TUNED, load_study
+from xlt.science.exposure import exposure, load_pretraining
+from xlt.study.design import TUNED
 from xlt.study.evaluate import Table
-from xlt.study.exposure import exposures
-from xlt.study.grid import Grid, Where
+from xlt.study.grid import Grid
 from xlt.study.plots import curves, heat_map
 from xlt.study.report.gather import named
 from xlt.study.report.parts import Figure, Report, Section, Shown, slug
 from xlt.study.transfer import curves_of, matrix, overlap_note, within_language
-from xlt.training.recipe import load_recipe
 
 _LIBRARIES = ("duckdb", "torch", "mlx", "mlx-lm", "transformers", "tokenizers", "scikit-learn", "scipy", "numpy")
 
 
-def study_sections(report: Report, path: Path, workspace: Path) -> None:
+def study_sections(report: Report, grid: Grid) -> None:
     """What a study of transfer came to. Raises XltError when none of its cells is done."""
-    grid = Grid(load_study(path), Where(workspace))
-    cells = [cell for cell in grid.study.cells if grid.store.finished(cell)]
-    grid.check(cells)
-    if not cells:
-        raise XltError(f"No cell of the study {path} is done; run xlt transfer run {path} first.")
+    cells = grid.finished()
     found = matrix(grid, cells)
     section = Section(f"Transfer between languages: {grid.study.name}")
     section.words.append(
@@ -77,7 +71,7 @@ def study_sections(report: Report, path: Path, workspace: Path) -> None:
         section.notes.append(note)
     report.sections.append(section)
     report.made.setdefault("studies", {})[grid.study.name] = {
-        "file": path.name,
+        "file": grid.study.path.name,
         "test": grid.test.hash,
         "cells": {cell.key: {k: v for k, v in grid.store.record(cell).items() if k != "cell"} for cell in cells},
     }
@@ -91,17 +85,13 @@ def _exposure(grid: Grid) -> Section | None:
     tuned = [cell for cell in grid.study.cells if cell.strategy in TUNED]
     if not tuned:
         return None
-    from xlt.backends import choose
-    from xlt.cards.registry import find
-
-    base = find(tuned[0].base, backend=choose().name, workspace=grid.where.workspace)
-    epochs = load_recipe(tuned[0].recipe).changed(grid.study.settings).epochs
+    counted, epochs = grid.counted(tuned[0])
     table_of = load_pretraining()
     table = Table(
         ("language", "texts", "tokens", "tokens per word", "bytes per token", "pre-training %", "of language, lowest",
          "of language, highest")
     )  # fmt: skip
-    for each in exposures(grid.material.examples, base.files, table_of, epochs):
+    for each in (exposure(part, table_of, epochs) for part in counted):
         low, high = each.of_language
         table.rows.append(
             (name(each.counted.language), each.counted.texts, each.counted.tokens, each.tokens_per_word,
