@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Xlt
+from corpus.test_journal import cut_short
 from filled import ANTI, PRO, UNRELATED, Post, fill
+from xlt.corpus import gate
 from xlt.tasks import load
 
 POSTS = [
@@ -130,3 +132,28 @@ def test_a_task_of_the_workspace_is_known_by_its_name(xlt: Xlt, tmp_path: Path) 
     assert "by two people (4 labels by 1 coders)" in xlt("agreement", "--task", "mood").err
     (tmp_path / "mine.toml").unlink()
     assert "The task mood is not here; put its .toml file into" in xlt("sample", "read", "done.csv").err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sample", "list"),
+        ("evaluate", "--corpus"),
+        ("prevalence", "corpus", "--by", "none"),
+        ("breakdown", "corpus", "--corrected"),
+        ("export", "-o", "out.csv"),
+        ("query", "SELECT count(*) FROM gold"),
+        ("package", "-o", "deposit"),
+    ],
+)
+def test_labels_of_a_session_that_was_killed_are_there_for_every_reader(
+    xlt: Xlt, corpus: Path, arguments: tuple[str, ...]
+) -> None:
+    draw = xlt("sample", "draw", "60").out.strip()
+    with gate.opened(corpus) as con:
+        keys = [row[0] for row in con.execute("SELECT text_key::VARCHAR FROM drawn").fetchall()]
+    left = cut_short(corpus, draw, keys)
+    assert "60 labels of a session that was cut short are in the corpus now." in xlt(*arguments).err
+    assert not left.exists()
+    with gate.opened(corpus) as con:
+        assert con.execute("SELECT count(*) FROM gold").fetchall() == [(60,)]

@@ -355,8 +355,9 @@ def test_labels_left_behind_are_written_at_the_next_start(tmp_path: Path) -> Non
     left.rename(left.with_name(left.name.replace(str(os.getpid()), str(process.pid))))
 
     async def again(driven: Driven) -> None:
-        await driven.press("6")
+        # On whatever screen it opens.
         await written(driven)
+        assert driven.notice() == "Labels of a session that was cut short are in the corpus now: 1."
 
     drive(tmp_path, again)
     assert labels(tmp_path) == [(texts[0], PRO), (texts[1], ANTI)]

@@ -16,7 +16,7 @@ def is_corpus(source: str) -> bool:
 
 
 def find_corpus(source: str, workspace: Path, quiet: bool = False) -> Path:
-    """The corpus that SOURCE names, with the runs merged that ended while it was locked. Raises UsageError."""
+    """The corpus that SOURCE names, with the runs and labels in it that waited for it. Raises UsageError."""
     from xlt.corpus.store import corpus_path
 
     path = corpus_path(workspace) if source == WORD else Path(source).expanduser()
@@ -27,12 +27,19 @@ def find_corpus(source: str, workspace: Path, quiet: bool = False) -> Path:
 
 
 def merge_waiting(path: Path, quiet: bool = False) -> None:
-    """Merge the runs that ended while the corpus was locked; says so on stderr, and never stops the command."""
+    """Bring in what waited for the corpus: runs that ended while it was locked, labels of a session that was killed.
+
+    Says so on stderr, and never stops the command.
+    """
+    from xlt.corpus import journal
     from xlt.corpus.runs import catch_up
 
     merged, waiting = catch_up(path)
+    labels = journal.catch_up(path)
     if not quiet:
         for each in merged:
             print(f"Merged the run {each.run} into the corpus: {each.added:,} predictions.", file=sys.stderr)
         if waiting:
             print(waiting, file=sys.stderr)
+        if labels:
+            print(labels, file=sys.stderr)

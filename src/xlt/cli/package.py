@@ -24,10 +24,13 @@ def package(
 
     Example: xlt package study.toml -o deposit
     """
+    from xlt.cli.corpora import merge_waiting
     from xlt.corpus.store import corpus_path
     from xlt.study.deposit.write import write_deposit
 
     corpus = corpus_path(workspace)
+    if corpus.exists():
+        merge_waiting(corpus)
     tables = write_deposit(folder, study or (), corpus if corpus.exists() else None, workspace, with_texts=with_texts)
     print(folder)
     print(f"{len(tables)} tables: {', '.join(tables)}. Check them with python {folder / 'remake.py'}.", file=sys.stderr)

@@ -145,14 +145,18 @@ def code(con: DuckDBPyConnection, codings: Sequence[Coding]) -> list[datetime]:
 
 
 def change(con: DuckDBPyConnection, changes: Sequence[Change]) -> None:
-    """Add and take back labels, all or nothing; what was done before is not done twice."""
-    last = {(each.coding.text_key, each.coding.task, each.coding.coder, each.at): each for each in changes}
+    """Add and take back labels, all or nothing; what was done before is not done twice.
+
+    A label whose text was erased from the corpus since it was given is left out.
+    """
+    last = _last(changes)
     con.execute("BEGIN")
     con.execute(
         "DELETE FROM gold WHERE (text_key, task, coder, coded_at) IN (SELECT (unnest(?::VARCHAR[])::UUID, "
         "unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::TIMESTAMP[])))",
         [[key[at] for key in last] for at in range(4)],
     )
+    gone = _gone(con, [each.coding for each in last.values()])
     rows = [
         [
             each.coding.text_key, each.coding.tweet_id, each.coding.task, each.coding.label, each.coding.coder, each.at,
@@ -160,7 +164,7 @@ def change(con: DuckDBPyConnection, changes: Sequence[Change]) -> None:
             each.coding.competence, each.coding.blind,
         ]
         for each in last.values()
-        if not each.taken_back
+        if not each.taken_back and each.coding.text_key not in gone
     ]  # fmt: skip
     if rows:
         con.executemany(
@@ -169,6 +173,33 @@ def change(con: DuckDBPyConnection, changes: Sequence[Change]) -> None:
             rows,
         )
     con.execute("COMMIT")
+
+
+def standing(changes: Sequence[Change]) -> int:
+    """How many labels are given and not taken back."""
+    return sum(not each.taken_back for each in _last(changes).values())
+
+
+def _last(changes: Sequence[Change]) -> dict[tuple[str, str, str, datetime], Change]:
+    return {(each.coding.text_key, each.coding.task, each.coding.coder, each.at): each for each in changes}
+
+
+def _gone(con: DuckDBPyConnection, codings: Sequence[Coding]) -> set[str]:
+    """Keys that no draw and no post has any more."""
+    asked = [[each.draw for each in codings], [each.text_key for each in codings]]
+    rows = con.execute(
+        "SELECT key::VARCHAR FROM (SELECT unnest(?::VARCHAR[]) AS draw, unnest(?::VARCHAR[])::UUID AS key) "
+        "WHERE draw IS NULL OR (draw, key) NOT IN (SELECT (draw, text_key) FROM drawn)",
+        asked,
+    ).fetchall()
+    keys = sorted({row[0] for row in rows})
+    if not keys:
+        # Posts are many more than what was drawn of them.
+        return set()
+    there = con.execute(
+        "SELECT text_key::VARCHAR FROM tweets WHERE text_key IN (SELECT unnest(?::VARCHAR[])::UUID)", [keys]
+    )
+    return set(keys) - {row[0] for row in there.fetchall()}
 
 
 def coders(con: DuckDBPyConnection, task: str) -> list[str]:

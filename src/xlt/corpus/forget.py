@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlt.corpus import duck, gate, store
+from xlt.corpus import duck, gate, journal, store
 from xlt.corpus.erase import Lost, Normalise, clean_lines, clean_run
 from xlt.corpus.exports import known_exports
 from xlt.corpus.importing import masks
@@ -108,6 +108,8 @@ def _forget(
 
     with gate.opened(corpus, write=True) as con:
         masks.set_key(con, key)
+        # Labels that wait beside the corpus are erased with the others.
+        journal.take_in(con, corpus)
         try:
             con.execute("BEGIN")
             _choose(con, ids, authors, platform, result)

@@ -1,10 +1,12 @@
 """Labels that wait for the corpus, on the disk: what a killed process had not written yet is written later.
 
-A line for each label, beside the corpus, in a file of the process that took it.
+A line for each label, beside the corpus, in a file of the process that took it. Whoever reads labels from the corpus
+calls `catch_up` first; what erases posts calls `take_in`.
 """
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 from collections.abc import Iterator
@@ -12,9 +14,20 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
 
-from xlt.corpus.coding import Change, Coding
-from xlt.processes import alive
+from xlt.corpus import gate
+from xlt.corpus.coding import Change, Coding, change, standing
+from xlt.errors import XltError
+from xlt.processes import began
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_PATIENCE = 1.0
+"""Seconds for which a command that only reads waits to write labels first."""
+_CLOCKS_DIFFER = 2.0
 
 
 class Journal:
@@ -45,17 +58,69 @@ class Journal:
 
     def left(self) -> Iterator[tuple[Path, list[Change]]]:
         """What processes that run no more have left, file by file; delete a file when its labels are safe."""
-        for path in sorted(self._path.parent.glob(self._file("*").name)):
+        for path in sorted(self._path.parent.glob(glob.escape(f"{self._corpus.stem}-labels-") + "*.jsonl")):
             process = path.stem.rpartition("-")[2]
-            if process.isdecimal() and not alive(int(process)):
+            if process.isdecimal() and not _written_by(int(process), path):
                 yield path, _read(path)
+
+
+def take_in(con: DuckDBPyConnection, corpus: Path) -> int:
+    """Write the labels that killed processes have left into the open corpus; how many. Nobody else can write meanwhile,
+    so that each is written once."""
+    count = 0
+    for path, changes in Journal(corpus).left():
+        change(con, changes)
+        path.unlink(missing_ok=True)
+        count += standing(changes)
+    return count
+
+
+def catch_up(corpus: Path, patience: float = _PATIENCE) -> str | None:
+    """Write what killed processes have left, before the labels of a corpus are read; a sentence when there is any.
+
+    Never stops a command that can do without: when the corpus can't be written now, the sentence says what waits.
+    """
+    waiting = sum(standing(changes) for _, changes in Journal(corpus).left())
+    if not waiting or not corpus.exists():
+        return None
+    try:
+        with gate.opened(corpus, write=True, patience=patience) as con:
+            count = take_in(con, corpus)
+    except XltError as error:
+        return (
+            f"{_labels(waiting)} of a session that was cut short {'waits' if waiting == 1 else 'wait'} still: {error}"
+        )
+    if not count:
+        # Another command was quicker.
+        return None
+    return f"{_labels(count)} of a session that was cut short {'is' if count == 1 else 'are'} in the corpus now."
+
+
+def _labels(count: int) -> str:
+    return "1 label" if count == 1 else f"{count:,} labels"
+
+
+def _written_by(process: int, path: Path) -> bool:
+    """Whether the process runs that wrote a file; one that began after the last line has its id by chance."""
+    since = began(process)
+    try:
+        return since is not None and since <= path.stat().st_mtime + _CLOCKS_DIFFER
+    except OSError:
+        # Written and taken away by now.
+        return True
 
 
 def _read(path: Path) -> list[Change]:
     found = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        # Another process was quicker.
+        return []
+    for line in lines:
         try:
             row = json.loads(line)
+            UUID(row["coding"]["text_key"])
             found.append(Change(Coding(**row["coding"]), datetime.fromisoformat(row["at"]), row["taken_back"]))
         except (ValueError, TypeError, KeyError):
             # The last line of a process that was killed while it wrote it.

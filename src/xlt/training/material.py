@@ -11,6 +11,7 @@ from pathlib import Path
 from xlt.bundled import bundled
 from xlt.corpus.coded import Coded, CodedColumns, CodedRows, Side, gold_tasks, read_coded, read_gold
 from xlt.corpus.importing.gold import spellings
+from xlt.corpus.journal import catch_up
 from xlt.corpus.rejects import Reject
 from xlt.corpus.store import corpus_path
 from xlt.errors import UsageError, XltError
@@ -83,6 +84,8 @@ def _rows(source: Source, task: Task) -> tuple[CodedRows, list[str]]:
         where = ", ".join(f"{what} from {column!r}" for what, column in rows.columns.items() if what != "id")
         return rows, [f"Data: {_named(source)} ({where})."]
     corpus = corpus_path(source.workspace)
+    # Labels of a session that was killed belong to it.
+    waited = catch_up(corpus)
     there = gold_tasks(corpus) if corpus.exists() else {}
     if there:
         tasks = _alike(task)
@@ -92,7 +95,8 @@ def _rows(source: Source, task: Task) -> tuple[CodedRows, list[str]]:
                 f"The corpus {corpus} has no gold labels of the task {task.name}, only of {others}; name one with "
                 "--task, or a file with --data."
             )
-        return read_gold(corpus, tasks, task.coded), [f"Data: the gold labels of {corpus}."]
+        notes = [*([waited] if waited else []), f"Data: the gold labels of {corpus}."]
+        return read_gold(corpus, tasks, task.coded), notes
     if task.name not in _alike(load_task("immigration")):
         raise UsageError(
             f"There is nothing labelled for the task {task.name}: give a file with --data, or import one with "

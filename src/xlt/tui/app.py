@@ -50,7 +50,9 @@ class XltApp(App[None]):
         self.started: list[Started] = []
         """Processes that were begun here; they go on without the app."""
         self.labels: Writer | None = None
-        """Labels on their way into the corpus, once somebody has coded."""
+        """Labels on their way into the corpus, once there are any."""
+        self._recovered = 0
+        """Labels of killed sessions among those."""
         self._stamp: tuple[int, int] | None = None
         self._wrong: str | None = None
         self._active: list[Here] = []
@@ -108,11 +110,34 @@ class XltApp(App[None]):
             self._fit_mode()
             self._complain()
             return
+        self._recover()
         status = self.corpus.stat()
         stamp = (status.st_mtime_ns, status.st_size)
         if self.overview is None or stamp != self._stamp:
             self._stamp = stamp
             self.jobs.start("overview", self._ask, self._connected)
+
+    @property
+    def writer(self) -> Writer:
+        """Where labels go."""
+        from xlt.tui.label.writing import Writer
+
+        if self.labels is None:
+            self.labels = Writer(self, self.corpus, self._say, self._fail, self.defect)
+            self.labels.heard = self.hear_labels
+        return self.labels
+
+    def hear_labels(self) -> None:
+        """Show the corpus as it is when no label waits any more."""
+        if not self.writer.waiting:
+            self.connect()
+
+    def _recover(self) -> None:
+        """Write what sessions that were killed have left, whatever screen is shown."""
+        from xlt.corpus.journal import Journal
+
+        if any(Journal(self.corpus).left()):
+            self._recovered += self.writer.recover()
 
     def _ask(self, job: Job) -> Overview:
         from xlt.corpus.overview import overview
@@ -127,6 +152,9 @@ class XltApp(App[None]):
         screen = self._own_screen()
         if screen is not None:
             screen.refresh_corpus()
+            if self._recovered and not self.writer.waiting:
+                screen.tell(f"Labels of a session that was cut short are in the corpus now: {self._recovered:,}.")
+                self._recovered = 0
         self._complain()
 
     def _fit_mode(self) -> None:

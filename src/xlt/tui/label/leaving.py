@@ -30,7 +30,7 @@ class Leaving(Box[bool | None]):
             yield Static(classes="title")
             yield OptionList(
                 Option(Content("stay here"), id="stay"),
-                Option(Content("leave; they are kept, and written when Label is opened again"), id="leave"),
+                Option(Content("leave; they are kept, and written at the next start"), id="leave"),
             )
 
     def on_mount(self) -> None:

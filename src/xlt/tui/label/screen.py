@@ -69,8 +69,6 @@ class LabelScreen(XltScreen):
     def on_mount(self) -> None:
         self.set_class(True, "-unknown")
         self.query_one("#draws", Rows).focus()
-        if self.writer.recover():
-            self.tell("Labels that an earlier session had not written are being written now.")
 
     @property
     def people(self) -> People:
@@ -80,23 +78,16 @@ class LabelScreen(XltScreen):
     @property
     def writer(self) -> Writer:
         """Where labels go."""
-        app = self.xlt
-        if app.labels is None:
-            app.labels = Writer(app, app.corpus, app._say, app._fail, app.defect)
-        return app.labels
+        return self.xlt.writer
 
     # What there is
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
-        self.writer.heard = self._written
+        self.writer.heard = self.xlt.hear_labels
         self._say_coder()
         # Coded meanwhile.
-        self._written()
-
-    def _written(self) -> None:
-        if not self.writer.waiting:
-            self.xlt.connect()
+        self.xlt.hear_labels()
 
     def load(self) -> None:
         self._items_of = None

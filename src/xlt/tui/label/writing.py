@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlt.corpus.coding import Change, Coding
+from xlt.corpus.coding import Change, Coding, standing
 from xlt.corpus.journal import Journal
 from xlt.errors import XltError
 from xlt.tui.jobs import Job, Jobs
@@ -70,7 +70,7 @@ class Writer:
             for each in changes:
                 self._take(each)
             path.unlink(missing_ok=True)
-            found += len(changes)
+            found += standing(changes)
         return found
 
     def stop(self) -> None:
