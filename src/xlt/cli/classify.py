@@ -58,6 +58,15 @@ def classify(
     batch_tokens: Annotated[
         int | None, typer.Option(min=1, help="Tweet tokens per batch. Default: measured once on this machine.")
     ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            min=0.05,
+            max=20,
+            help="What scores are divided by before they become probabilities; changes no label. Default: as the "
+            "model's card says; 1: as the model gives them.",
+        ),
+    ] = None,
     shard: Annotated[
         str | None, typer.Option(help="k/N: do the k-th of N parts; the command without --shard then joins them.")
     ] = None,
@@ -99,6 +108,7 @@ def classify(
         precision=precision,
         threads=threads,
         batch_tokens=batch_tokens,
+        temperature=temperature,
         shard=parse_shard(shard),
         workspace=workspace,
         command=tuple(sys.argv[1:]),
@@ -223,6 +233,7 @@ def print_plan(plan: Plan, job: Job) -> None:
     print(f"distinct texts  {staged.distinct:,} in {staged.blocks:,} blocks")
     print(f"tokens          {about}{plan.tokens:,} of tweets; the shared prefix of {plan.prefix_tokens} is run once")
     print(f"model           {job.model.name}, {plan.loaded.backend} on {plan.loaded.device}, {plan.loaded.precision}")
+    print(f"temperature     {job.temperature:g}") if job.temperature != 1 else None
     gigabytes = (plan.loaded.weight_bytes / 1e9, plan.peak_memory / 1e9)
     print(f"memory          {gigabytes[0]:.2f} GB of weights, {gigabytes[1]:.2f} GB at most so far")
     rate = plan.texts_per_second

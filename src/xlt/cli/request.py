@@ -14,6 +14,7 @@ from typing import IO, cast, get_args
 from xlt.backends import choose
 from xlt.backends.base import Precision
 from xlt.cards.registry import default_name, find
+from xlt.cards.temperature import temperature_of
 from xlt.cli.corpora import WORD, is_corpus
 from xlt.corpus.readers import kind_of
 from xlt.corpus.stage import Selection
@@ -46,6 +47,8 @@ class Request:
     precision: str = "auto"
     threads: int = 0
     batch_tokens: int | None = None
+    temperature: float | None = None
+    """None: the one in the model's card."""
     shard: tuple[int, int] | None = None
     workspace: Path = Path()
     command: tuple[str, ...] = ()
@@ -118,6 +121,7 @@ def _job(request: Request, spooled: Path | None) -> Job:
         precision=cast("Precision", request.precision),
         threads=request.threads,
         batch_tokens=request.batch_tokens,
+        temperature=temperature_of(model.card, task.hash) if request.temperature is None else request.temperature,
         shard=request.shard,
         command=request.command,
     )

@@ -110,6 +110,7 @@ def _pairs(found: dict[str, Any]) -> list[tuple[str, str]]:
         pairs.append(
             ("loaded", f"{loaded['backend']} on {loaded['device']}, {loaded['precision']}, {batch} tokens per batch")
         )
+    pairs.append(("temperature", f"{what.get('temperature', 1.0):g}"))
     pairs += [(key.replace("_", " "), str(found[key])) for key in ("merged_at", "folder") if found.get(key)]
     if record.get("output"):
         pairs.append(("output", str(record["output"])))

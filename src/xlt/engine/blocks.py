@@ -67,7 +67,7 @@ def load_classifier(job: Job, backend: Backend, run: RunFolder, folder: Path, li
             if not budget:
                 budget = measure_budget(scorer, renderer, sample_texts(folder, BUDGET_SAMPLE))
             run.update(loaded=asdict(loaded), batch_tokens=budget)
-        return Classifier(scorer, renderer, budget)
+        return Classifier(scorer, renderer, budget, job.temperature)
     except BaseException:
         scorer.close()
         raise
@@ -82,7 +82,8 @@ def measure_budget(scorer: Scorer, renderer: Renderer, texts: list[str]) -> int:
 
 def _loaded_sentence(job: Job, loaded: Loaded) -> str:
     where = f"{loaded.device}, {loaded.threads} threads" if loaded.threads else loaded.device
-    return f"Model {job.model.name} with {loaded.backend} on {where}, {loaded.precision}."
+    tempered = "" if job.temperature == 1 else f", probabilities at temperature {job.temperature:.3g}"
+    return f"Model {job.model.name} with {loaded.backend} on {where}, {loaded.precision}{tempered}."
 
 
 def _score_blocks(
@@ -112,7 +113,7 @@ def _score_blocks(
     for block, keys, rendered in _encoded(folder, missing, classifier.renderer):
         scored = classifier.score_rendered(rendered, report)
         done.cut += scored.cut
-        write_shard(folder, block, job.task, keys, scored.probabilities)
+        write_shard(folder, block, job.task, keys, scored.probabilities, scored.best)
     return done
 
 

@@ -30,6 +30,8 @@ class Job:
     threads: int = 0
     batch_tokens: int | None = None
     """Suffix tokens per batch; None measures what is fastest here."""
+    temperature: float = 1.0
+    """What scores are divided by before they become probabilities; 1 leaves them as they are."""
     shard: tuple[int, int] | None = None
     """(k, N): work on every N-th block only, k from 1."""
     command: tuple[str, ...] = ()

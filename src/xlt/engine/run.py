@@ -96,6 +96,7 @@ def identity(job: Job, backend: str) -> dict[str, Any]:
         "precision": job.precision,
         "threads": job.threads,
         "batch_tokens": job.batch_tokens,
+        "temperature": job.temperature,
     }
     if selection.corpus is not None:
         # Not which tweets: a run over a corpus grows with it, and every text is scored once.

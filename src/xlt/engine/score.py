@@ -13,6 +13,7 @@ from xlt.engine.batches import batches
 from xlt.tasks.render import Rendered, Renderer
 
 Probabilities = npt.NDArray[np.float32]
+Positions = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,9 @@ class Scored:
     """What a block's texts came to, in the order in which they were given."""
 
     probabilities: Probabilities
-    """Shape (texts, labels), float32, each row sums to 1."""
+    """Shape (texts, labels), float32, each row sums to 1; at the classifier's temperature."""
+    best: Positions
+    """Shape (texts,): each text's label. Found before the temperature, which therefore changes none."""
     tokens: int
     """Real tokens that were run, the shared prefix and padding not counted."""
     cut: int
@@ -37,9 +40,10 @@ def softmax(logits: Probabilities) -> Probabilities:
 class Classifier:
     """A model, a task and a token budget, ready to score."""
 
-    def __init__(self, scorer: Scorer, renderer: Renderer, budget: int) -> None:
-        """`budget` is in suffix tokens per batch, padding included."""
+    def __init__(self, scorer: Scorer, renderer: Renderer, budget: int, temperature: float = 1.0) -> None:
+        """`budget` is in suffix tokens per batch, padding included; scores are divided by `temperature`."""
         self.scorer, self.renderer, self.budget = scorer, renderer, budget
+        self.temperature = np.float32(temperature)
         scorer.prepare(Prompt(renderer.prefix, renderer.labels))
 
     def score(self, texts: Sequence[str]) -> Scored:
@@ -55,4 +59,6 @@ class Classifier:
             logits[batch] = self.scorer.score(chosen)
             if report:
                 report(len(chosen), sum(map(len, chosen)))
-        return Scored(softmax(logits), sum(map(len, suffixes)), sum(rendered.cut))
+        plain = softmax(logits)
+        shown = plain if self.temperature == 1 else softmax(logits / self.temperature)
+        return Scored(shown, plain.argmax(axis=1), sum(map(len, suffixes)), sum(rendered.cut))

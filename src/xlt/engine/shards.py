@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xlt.disk import write_whole
-from xlt.engine.score import Probabilities
+from xlt.engine.score import Positions, Probabilities
 from xlt.errors import XltError
 from xlt.tasks.spec import Task
 
@@ -30,9 +30,19 @@ def finished(folder: Path, blocks: int) -> list[int]:
     return [block for block in range(blocks) if shard_path(folder, block).name in present]
 
 
-def write_shard(folder: Path, block: int, task: Task, keys: Sequence[bytes], probabilities: Probabilities) -> None:
-    """Write key, predicted, confidence and one probability per label. `probabilities` has shape (keys, labels)."""
-    table = to_table(task, keys, probabilities)
+def write_shard(
+    folder: Path,
+    block: int,
+    task: Task,
+    keys: Sequence[bytes],
+    probabilities: Probabilities,
+    best: Positions | None = None,
+) -> None:
+    """Write key, predicted, confidence and one probability per label.
+
+    `probabilities` has shape (keys, labels) and `best`, the labels, (keys,); None: the most probable ones.
+    """
+    table = to_table(task, keys, probabilities, best)
     path = shard_path(folder, block)
     path.parent.mkdir(exist_ok=True)
 
@@ -44,7 +54,9 @@ def write_shard(folder: Path, block: int, task: Task, keys: Sequence[bytes], pro
     write_whole(path, write)
 
 
-def to_table(task: Task, keys: Sequence[bytes], probabilities: Probabilities) -> pa.Table:
+def to_table(
+    task: Task, keys: Sequence[bytes], probabilities: Probabilities, best: Positions | None = None
+) -> pa.Table:
     """Predictions as Arrow. Raises XltError when the model gave a number that is none."""
     import pyarrow as pa
 
@@ -53,7 +65,8 @@ def to_table(task: Task, keys: Sequence[bytes], probabilities: Probabilities) ->
             "The model gave scores that are no numbers; its weights may be damaged, or this precision too small for "
             "them: try --precision fp32."
         )
-    best = probabilities.argmax(axis=1) if len(keys) else np.zeros(0, np.int64)
+    if best is None:
+        best = probabilities.argmax(axis=1)
     names = np.array(task.names, dtype=object)
     columns: dict[str, pa.Array] = {
         "key": pa.array(list(keys), pa.binary(16)),
