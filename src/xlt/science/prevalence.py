@@ -3,16 +3,16 @@
 The classifier's own share is biased where it errs more one way than the other. Prediction-powered inference (PPI++:
 Angelopoulos, Duchi & Zrnic 2023) adds to it what the hand labels say about the errors:
 
-    share = L Q + mean(y - L f)
+    share = mean(y - L (f - Q))
 
 y and f are 1 where gold and prediction have the label, Q is the mean of f over the whole corpus, the mean is weighted
 by inverse inclusion probabilities, and L in [0, 1] is chosen to make the variance least: 0 is the gold-only estimate.
-The corpus is the population, so this is the difference estimator of survey statistics (Särndal, Swensson & Wretman
-1992, ch. 6) and Q carries no error. A share of a part, such as anti among those on topic, is a ratio; its variance is
-that of the linearised y - share x base.
+Each row's L comes from the other rows (`science/ppi.py`). The corpus is the population, so this is the difference
+estimator of survey statistics (Särndal, Swensson & Wretman 1992, ch. 6) and Q carries no error. A share of a part, such
+as anti among those on topic, is a ratio; its variance is that of the linearised y - share x base.
 
 The textbook interval (estimate ± 1.96 standard errors) fails for rare labels and for classifiers that a sample catches
-in few errors: it covered 27 % instead of 95 % at a share of .02 and n = 50. Here the interval is Wilson's, with the
+in few errors: it covered 29 % instead of 95 % at a share of .02 and n = 50. Here the interval is Wilson's, with the
 sample size that would give a plain sample this variance (Franco et al. 2019), half an error is imagined on top of
 those seen, and with fewer than two errors it falls back on gold alone. docs/prevalence.md has the coverage as
 simulated.
@@ -29,15 +29,11 @@ import numpy as np
 
 from xlt.science.bootstrap import LEAST_OF_A_LABEL
 from xlt.science.metrics import Floats, Ints
-from xlt.science.wilson import wilson
+from xlt.science.ppi import LEAST_GOLD as LEAST_GOLD
+from xlt.science.ppi import Kinds, estimate
 
-LEAST_GOLD = 50
-"""Gold labels in the base of a share below which no interval is given."""
-LEAST_ERRORS = 2
-CERTAIN = 1e12
-"""The size that stands for all of the corpus: nothing is left to chance."""
-IMAGINED_ERRORS = 0.5
-"""Spread over the kinds that move a row into or out of the members."""
+MOST_TIMES = 64.0
+"""As many labels, which is as far as is looked for those that halve an interval."""
 
 Method = Literal["ppi", "gold", "pooled", "none"]
 
@@ -105,26 +101,44 @@ def share(sample: Sample, population: Floats, members: Collection[int], base: Co
     naive = _naive(population, members, base)
     if not len(sample):
         return Share(0, naive, None, None, None, None, None, "none", None)
-    view = _View.of(sample, population, members, base)
-    if view.n == 0:
-        return Share(0, naive, None, None, None, None, None, "none", None)
-    gold = view.ratio(0.0)
-    gold_size = view.effective(gold, 0.0)
-    enough = view.n >= LEAST_GOLD and round(view.kish, 6) >= LEAST_GOLD
-    if not enough:
-        return Share(view.n, naive, None, None, None, None, None, "none", None)
-    # A variance from few rows may be too small by chance; what strata gain is not worth that risk.
-    gold_size = gold_size if gold_size >= CERTAIN else min(gold_size, float(view.n))
-    gold_interval = wilson(gold, gold_size)
-    adjusted = _adjusted(sample, population, members, base)
-    if view.errors < LEAST_ERRORS:
-        more = _to_halve(gold, gold_size, len(sample))
-        return Share(view.n, naive, gold, gold_interval, adjusted, gold, gold_interval, "gold", more)
-    tuned = view.tuned(gold)
-    estimate = min(1.0, max(0.0, view.ratio(tuned)))
-    size = max(view.effective(estimate, tuned), view.kish / 2)
-    bounds, more = wilson(estimate, size), _to_halve(estimate, size, len(sample))
-    return Share(view.n, naive, gold, gold_interval, adjusted, estimate, bounds, "ppi", more)
+    kinds, counts = tabled(sample, population, members, base)
+    found = estimate(kinds, counts)
+    n = int(found.n)
+    if not found.enough:
+        return Share(n, naive, None, None, None, None, None, "none", None)
+    return Share(
+        n,
+        naive,
+        float(found.gold),
+        (float(found.gold_low), float(found.gold_high)),
+        _adjusted(sample, population, members, base),
+        float(found.share),
+        (float(found.low), float(found.high)),
+        "ppi" if found.by_ppi else "gold",
+        _to_halve(kinds, counts),
+    )
+
+
+def tabled(sample: Sample, population: Floats, members: Collection[int], base: Collection[int]) -> tuple[Kinds, Floats]:
+    """A sample as counts of kinds of rows, (kinds,), in an order that is the same whatever the order of rows."""
+    inside, within = list(members), list(base)
+    total = max(float(population.sum()), 1.0)
+    # A share of everything has everything as its base, failures of the classifier included.
+    whole = len(within) == len(population) - 1
+    columns = (
+        np.isin(sample.gold, inside),
+        np.isin(sample.gold, within),
+        np.isin(sample.predicted, inside),
+        np.ones(len(sample)) if whole else np.isin(sample.predicted, within),
+        sample.weights,
+        sample.strata,
+        sample.fractions,
+    )
+    rows, counts = np.unique(np.stack(columns, axis=1).astype(float), axis=0, return_counts=True)
+    shares = float(population[inside].sum() / total), 1.0 if whole else float(population[within].sum() / total)
+    member, inside_base, member_hat, base_hat, weight, stratum, fraction = rows.T
+    kinds = Kinds(member, inside_base, member_hat, base_hat, weight, stratum, fraction, *shares)
+    return kinds, counts.astype(float)
 
 
 def pooled_share(
@@ -147,124 +161,6 @@ def pooled_share(
     estimate = float(expected[list(members)].sum() / below) if below > 0 else None
     method: Method = "pooled" if estimate is not None else "none"
     return Share(own.n, own.naive, own.gold, own.gold_interval, own.adjusted, estimate, None, method, None)
-
-
-@dataclass(frozen=True)
-class _View:
-    """A sample seen as one share: each row is a member, in the base but no member, or outside."""
-
-    numerator: Floats
-    """1 for gold members."""
-    denominator: Floats
-    """1 for gold in the base."""
-    numerator_hat: Floats
-    denominator_hat: Floats
-    """The same of predictions."""
-    share_hat: float
-    """Predicted members over the whole cell."""
-    base_hat: float
-    weights: Floats
-    """Sum to 1."""
-    sample: Sample
-
-    @classmethod
-    def of(cls, sample: Sample, population: Floats, members: Collection[int], base: Collection[int]) -> _View:
-        inside, within = list(members), list(base)
-        total = max(population.sum(), 1.0)
-        whole = len(within) == len(population) - 1
-        # A share of everything has everything as its base, failures of the classifier included.
-        below_hat = np.ones(len(sample)) if whole else np.isin(sample.predicted, within).astype(float)
-        return cls(
-            np.isin(sample.gold, inside).astype(float),
-            np.isin(sample.gold, within).astype(float),
-            np.isin(sample.predicted, inside).astype(float),
-            below_hat,
-            float(population[inside].sum() / total),
-            1.0 if whole else float(population[within].sum() / total),
-            sample.weights / sample.weights.sum(),
-            sample,
-        )
-
-    @property
-    def n(self) -> int:
-        return int(self.denominator.sum())
-
-    @property
-    def kish(self) -> float:
-        """Rows in the base that would be worth as much with equal weights (Kish 1965)."""
-        weights = self.weights[self.denominator > 0]
-        return float(weights.sum() ** 2 / (weights**2).sum())
-
-    @property
-    def errors(self) -> int:
-        """Rows that gold has among the members and the prediction has not, or the other way round."""
-        return int((self.numerator != self.numerator_hat).sum())
-
-    def ratio(self, tuned: float) -> float:
-        above = tuned * self.share_hat + self.weights @ (self.numerator - tuned * self.numerator_hat)
-        below = tuned * self.base_hat + self.weights @ (self.denominator - tuned * self.denominator_hat)
-        return float(above / below) if below > 0 else 0.0
-
-    def base_share(self, tuned: float) -> float:
-        below = tuned * self.base_hat + self.weights @ (self.denominator - tuned * self.denominator_hat)
-        return max(float(below), 1e-9)
-
-    def linearised(self, ratio: float) -> tuple[Floats, Floats]:
-        return self.numerator - ratio * self.denominator, self.numerator_hat - ratio * self.denominator_hat
-
-    def tuned(self, ratio: float) -> float:
-        """The weight of predictions that makes the variance least, between 0 and 1."""
-        y, f = self.linearised(ratio)
-        y, f = y - self.weights @ y, f - self.weights @ f
-        spread = self.weights @ (f * f)
-        return float(np.clip(self.weights @ (y * f) / spread, 0.0, 1.0)) if spread > 1e-12 else 0.0
-
-    def effective(self, ratio: float, tuned: float) -> float:
-        """The size of a plain sample of the base whose share would have the variance of this estimate."""
-        if (self.sample.fractions >= 1).all():
-            return CERTAIN
-        if not 0 < ratio < 1:
-            return self.kish
-        y, f = self.linearised(ratio)
-        residual = y - tuned * f
-        variance = self._design_variance(residual) * (self._inflation(ratio, tuned) if tuned else 1.0)
-        variance /= self.base_share(tuned) ** 2
-        return ratio * (1 - ratio) / variance if variance > 1e-15 else self.kish
-
-    def _design_variance(self, values: Floats) -> float:
-        """Of a weighted mean, linearised, within strata, with the finite population correction."""
-        scores = self.weights * (values - self.weights @ values)
-        total = 0.0
-        for stratum in np.unique(self.sample.strata):
-            rows = self.sample.strata == stratum
-            n = int(rows.sum())
-            # A stratum of one row can't tell its spread: it is taken around the mean of all.
-            middle = float(scores[rows].mean()) if n > 1 else 0.0
-            spread = float(((scores[rows] - middle) ** 2).sum()) * n / max(1, n - 1)
-            total += (1 - float(self.sample.fractions[rows].mean())) * spread
-        return total
-
-    def _inflation(self, ratio: float, tuned: float) -> float:
-        """How much larger the variance is with IMAGINED_ERRORS more errors."""
-        whole = bool((self.denominator == 1).all() and (self.denominator_hat == 1).all())
-        kinds = [(1.0, 1.0), (0.0, 1.0)] + ([] if whole else [(0.0, 0.0)])
-        size = 1 / float((self.weights**2).sum())
-        values, masses, imagined = [], [], []
-        for y in kinds:
-            for f in kinds:
-                rows = (self.numerator == y[0]) & (self.denominator == y[1])
-                rows &= (self.numerator_hat == f[0]) & (self.denominator_hat == f[1])
-                values.append((y[0] - ratio * y[1]) - tuned * (f[0] - ratio * f[1]))
-                masses.append(size * float(self.weights[rows].sum()))
-                imagined.append(IMAGINED_ERRORS / (2 if whole else 4) if y[0] != f[0] else 0.0)
-        plain = _variance(np.array(values), np.array(masses))
-        more = _variance(np.array(values), np.array(masses) + np.array(imagined))
-        return more / plain if plain > 1e-15 else 1.0
-
-
-def _variance(values: Floats, masses: Floats) -> float:
-    shares = masses / masses.sum()
-    return float((shares * (values - shares @ values) ** 2).sum())
 
 
 def _naive(population: Floats, members: Collection[int], base: Collection[int]) -> float | None:
@@ -301,12 +197,21 @@ def _adjusted(sample: Sample, population: Floats, members: Collection[int], base
     return float(found[list(members)].sum() / below) if below > 0 else None
 
 
-def _to_halve(estimate: float, size: float, n: int) -> int:
-    """More labels like these that would make the interval half as wide."""
-    low, high = wilson(estimate, size)
-    lower, upper = 1.0, 64.0
-    for _ in range(40):
-        middle = (lower + upper) / 2
-        bounds = wilson(estimate, size * middle)
-        lower, upper = (middle, upper) if bounds[1] - bounds[0] > (high - low) / 2 else (lower, middle)
-    return ceil((upper - 1) * n)
+def _to_halve(kinds: Kinds, counts: Floats) -> int | None:
+    """More labels like these that would make the interval half as wide; None where there is nothing to halve.
+
+    The interval is made anew as if there were so many times the rows, errors among them, drawn from the same corpus.
+    """
+    least, most = 1.0, MOST_TIMES
+    now = estimate(kinds, counts)
+    goal = (float(now.high) - float(now.low)) / 2
+    if goal < 1e-9:
+        return None
+    for _ in range(3):
+        times = np.geomspace(least, most, 17)
+        found = estimate(kinds, counts, times)
+        reached = np.flatnonzero(found.high - found.low <= goal)
+        if not len(reached):
+            return None
+        least, most = float(times[reached[0] - 1]), float(times[reached[0]])
+    return ceil(round((most - 1) * float(counts.sum()), 6))
