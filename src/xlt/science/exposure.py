@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xlt.errors import XltError
+from xlt.errors import UsageError, XltError
 
 BUILTIN = Path(__file__).with_name("pretraining.toml")
 UNSPACED = frozenset({"zh", "ja", "th", "lo", "km", "my"})
@@ -33,6 +33,12 @@ class Pretraining:
     """Tokens in all, the lowest figure that may be meant."""
     high: float
     tokens_source: str
+
+    def of_tokens(self, low: float, high: float) -> Pretraining:
+        """The same shares of another total. Raises UsageError unless 0 < low <= high."""
+        if not 0 < low <= high < float("inf"):
+            raise UsageError("A total of pre-training tokens is a number above 0, such as 9e12, or two, lower first.")
+        return replace(self, low=low, high=high, tokens_source="as given")
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,8 @@ class Exposure:
     """Tuning tokens per pre-training token of the language, lowest and highest; no highest when `share` is None."""
     of_all: tuple[float, float]
     """Tuning tokens per pre-training token of all languages."""
+    tokens_read: float
+    """Tuning tokens with every epoch counted."""
 
     @property
     def tokens_per_word(self) -> float | None:
@@ -93,6 +101,7 @@ def exposure(counted: Counted, pretraining: Pretraining, epochs: float = 1.0) ->
         share,
         (once / (pretraining.high * listed), repeated / (pretraining.low * listed) if share is not None else None),
         (once / pretraining.high, repeated / pretraining.low),
+        repeated,
     )
 
 
