@@ -86,11 +86,14 @@ def test_the_page_asks_nothing_of_a_network_and_is_whole(reported: Path) -> None
     assert len(ids) == len(set(ids))
     for link in re.findall(r'href="#([^"]+)"', text):
         assert link in ids
-    assert text.count("<svg") == 6  # stance by language, three by month, heat map, learning curve
+    # Naive topic and stance by month and stance by language; the study's heat map, seen against unseen, learning curve,
+    # differences, reliability, and risk and coverage.
+    assert text.count("<svg") == 9
     for title in (
         "Data",
         "Models",
-        "Topic and stance",
+        "Shares corrected by hand labels",
+        "Naive shares: what the classifier alone says",
         "Methods",
         "Transfer between languages: A &quot;first&quot; / study",
     ):
@@ -108,11 +111,11 @@ def test_no_post_and_no_author_is_in_it(reported: Path) -> None:
 def test_tables_hold_the_counts(reported: Path) -> None:
     data = {row["language"]: row for row in rows_of(reported / "tables" / "data.csv")}
     assert (data["Korean"]["posts"], data["all"]["posts"], data["all"]["authors"]) == ("40", "120", "1")
-    shares = {row["language"]: row for row in rows_of(reported / "tables" / "shares-by-language.csv")}
+    shares = {row["language"]: row for row in rows_of(reported / "tables" / "naive-by-language.csv")}
     assert float(shares["Arabic"]["topic: related"]) == pytest.approx(0.75)
     assert float(shares["all"]["stance: pro"]) == pytest.approx(1 / 3)
     assert "topic: unrelated" not in shares["all"]
-    months = rows_of(reported / "tables" / "shares-by-month.csv")
+    months = rows_of(reported / "tables" / "naive-by-language-and-month.csv")
     assert {row["month"] for row in months} == {"2024-01", "2024-02", "2024-03"}
     heat = rows_of(reported / "tables" / "transfer-study-heat-map.csv")
     assert {"ngrams en", "ngrams en +8 it"} <= {row["trained on"] for row in heat}
@@ -121,7 +124,7 @@ def test_tables_hold_the_counts(reported: Path) -> None:
 def test_every_figure_has_three_forms(reported: Path) -> None:
     begins = {"svg": b"<?xml", "pdf": b"%PDF", "png": b"\x89PNG"}
     names = {path.stem for path in (reported / "figures").iterdir()}
-    assert {"stance-by-language", "transfer-study-heat-map", "transfer-study-curves-ngrams-en"} <= names
+    assert {"naive-stance-by-language", "transfer-study-heat-map", "transfer-study-seen", "transfer-study-curves-ngrams-en"} <= names
     for path in (reported / "figures").iterdir():
         assert path.read_bytes().startswith(begins[path.suffix[1:]]), path
 
@@ -144,7 +147,7 @@ def test_texts_are_escaped_and_turn_their_own_way() -> None:
 def test_latex_is_escaped() -> None:
     shown = Shown("t", "T", Table(("a_b", "share"), [("50 % & #1", 0.123456), ("x", None)]), frozenset({"share"}))
     assert latex(shown) == (
-        "% T\n\\begin{tabular}{lr}\n\\toprule\na b & share \\% \\\\\n\\midrule\n50 \\% \\& \\#1 & 12.3 \\\\\n"
+        "% T\n% Needs booktabs.\n\\begin{tabular}{lr}\n\\toprule\na b & share \\% \\\\\n\\midrule\n50 \\% \\& \\#1 & 12.3 \\\\\n"
         "x & -- \\\\\n\\bottomrule\n\\end{tabular}\n"
     )
     assert escaped("a\nb\\c{~}") == r"a b\textbackslash{}c\{\textasciitilde{}\}"
@@ -163,7 +166,7 @@ def test_the_command(xlt: Xlt, tmp_path: Path) -> None:  # noqa: F811
 
 
 def test_languages_have_names_and_all_together_is_called_so() -> None:
-    from xlt.study.report.gather import named
+    from xlt.study.report.scored import named
 
     table = Table(("lang", "class", "n"), [("en", "pro", 1), (None, "pro", 2), ("all but overlaps", "pro", 3)])
     found = named(table)

@@ -11,7 +11,19 @@ import typer
 
 def report(
     folder: Annotated[Path, typer.Option("--output", "-o", help="The folder to write into.")] = Path("report"),
-    run: Annotated[str | None, typer.Option(help="The run whose shares are told. Default: the newest.")] = None,
+    run: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The run whose shares are told; more runs to be compared with it. Default: the newest, and all of its "
+            "task."
+        ),
+    ] = None,
+    draw: Annotated[
+        str | None, typer.Option(help="The draw for estimates that corrects shares. Default: the newest.")
+    ] = None,
+    random_sample: Annotated[
+        bool, typer.Option("--random-sample", help="State that gold is a plain random sample of every cell.")
+    ] = False,
     study: Annotated[
         list[Path] | None, typer.Option(help="A study of transfer (its TOML file); several may be named.")
     ] = None,
@@ -28,7 +40,7 @@ def report(
     """
     from xlt.cli.corpora import merge_waiting
     from xlt.corpus.store import corpus_path
-    from xlt.study.plots import pyplot
+    from xlt.study.drawing import pyplot
     from xlt.study.report.gather import Wanted, gather
     from xlt.study.report.write import write
 
@@ -37,7 +49,18 @@ def report(
     corpus = corpus_path(workspace)
     if corpus.exists():
         merge_waiting(corpus)
-    found = gather(Wanted(corpus if corpus.exists() else None, run, tuple(study or ()), bench, title, workspace))
+    wanted = Wanted(
+        corpus if corpus.exists() else None,
+        run=run[0] if run else None,
+        against=tuple(run[1:]) if run else (),
+        draw=draw,
+        random_sample=random_sample,
+        studies=tuple(study or ()),
+        bench=bench,
+        title=title,
+        workspace=workspace,
+    )
+    found = gather(wanted)
     print(write(found, folder))
     tables = sum(len(section.tables) for section in found.sections)
     figures = sum(len(section.figures) for section in found.sections)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from xlt.errors import XltError
 from xlt.languages import name
+from xlt.study.drawing import GREY, LINES, pyplot, save, tidy
 
 if TYPE_CHECKING:
+    from xlt.study.evaluate import Table
     from xlt.study.transfer import Matrix
-
-FORMATS = ("svg", "pdf", "png")
-# Told apart by colour-blind eyes (Okabe and Ito 2008), and by their markers.
-LINES = (("#0072b2", "o"), ("#e69f00", "s"), ("#009e73", "^"), ("#cc79a7", "D"), ("#56b4e9", "v"), ("#d55e00", "P"))
 
 
 def heat_map(found: Matrix, output: Path) -> None:
@@ -49,6 +46,53 @@ def heat_map(found: Matrix, output: Path) -> None:
     save(figure, output)
 
 
+def seen_dots(found: Table, score: str, output: Path) -> None:
+    """Each language's mean over training sets that saw it and over those that did not, joined, with the difference.
+
+    `found` is the table of `transfer.within_language`; a panel for each strategy; languages both seen and not.
+    """
+    plt = pyplot()
+    at = found.columns.index
+    panels: dict[str, list[tuple[str, float, float]]] = {}
+    for row in found.rows:
+        if row[at("difference")] is not None:
+            line = (f"{name(row[at('lang')])}  ({row[at('n')]})", row[at("seen")], row[at("unseen")])
+            panels.setdefault(row[at("strategy")], []).append(line)
+    langs = list(dict.fromkeys(lang for lines in panels.values() for lang, _, _ in lines))
+    figure, grid = plt.subplots(
+        1, max(1, len(panels)), figsize=(1.7 + 2.6 * max(1, len(panels)), 1.0 + 0.27 * len(langs)), sharey=True,
+        sharex=True, squeeze=False,
+    )  # fmt: skip
+    (colour, _), (other, _) = LINES[0], LINES[5]
+    for (strategy, lines), axes in zip(panels.items(), grid[0], strict=False):
+        for lang, seen, unseen in lines:
+            y = langs.index(lang)
+            axes.plot([unseen, seen], [y, y], color=GREY, linewidth=1.0, zorder=1)
+            axes.plot([unseen], [y], marker="s", markersize=4.5, color=other, markerfacecolor="white", zorder=2)
+            axes.plot([seen], [y], marker="o", markersize=5, color=colour, zorder=3)
+            axes.text(1.01, y, f"{seen - unseen:+.2f}".replace("0.", ".", 1), va="center", fontsize=7,
+                      transform=axes.get_yaxis_transform())  # fmt: skip
+        axes.set_title(strategy, fontsize=9, loc="left")
+        axes.set_xlim(0, 1)
+        axes.grid(axis="x", color="#e3e6ea", linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.set_xlabel(_title(score), fontsize=8)
+        tidy(axes)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+    grid[0][0].set_yticks(range(len(langs)), langs)
+    grid[0][0].invert_yaxis()
+    marks = [
+        plt.Line2D([], [], color=colour, marker="o", markersize=5, linewidth=0, label="seen in training"),
+        plt.Line2D(
+            [], [], color=other, marker="s", markersize=4.5, markerfacecolor="white", linewidth=0, label="unseen"
+        ),
+    ]
+    figure.tight_layout(pad=0.8, w_pad=2.2)
+    figure.legend(handles=marks, frameon=False, fontsize=8, ncols=2, loc="lower left", bbox_to_anchor=(0.05, 1.0))
+    save(figure, output)
+
+
 def curves(points: Mapping[str, Sequence[tuple[float, float, float]]], score: str, output: Path) -> None:
     """Score by number of examples; each curve is (shots, mean, half an interval over seeds or 0) points."""
     plt = pyplot()
@@ -66,36 +110,6 @@ def curves(points: Mapping[str, Sequence[tuple[float, float, float]]], score: st
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
     save(figure, output)
-
-
-def pyplot() -> Any:
-    """matplotlib without a screen; raises XltError where it is not installed."""
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        raise XltError("Plots need matplotlib: pip install 'xlt[science]'.") from None
-    mpl.use("Agg")
-    # The same bytes for the same data: no date, ids from a fixed salt. Text stays text.
-    mpl.rcParams.update(
-        {"svg.hashsalt": "xlt", "svg.fonttype": "none", "font.family": ["DejaVu Sans"], "pdf.fonttype": 42}
-    )
-    import matplotlib.pyplot as plt
-
-    return plt
-
-
-def save(figure: Any, output: Path) -> None:
-    """Write the figure in the format of its name's ending, whole or not at all. Raises XltError."""
-    from xlt.disk import write_whole
-
-    ending = output.suffix.lower().removeprefix(".")
-    if ending not in FORMATS:
-        raise XltError(f"{output}: a picture must end in {', '.join('.' + each for each in FORMATS)}.")
-    stamp = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending, {})
-    write_whole(
-        output, lambda aside: figure.savefig(aside, format=ending, dpi=200, bbox_inches="tight", metadata=stamp)
-    )
-    pyplot().close(figure)
 
 
 def _value(found: Matrix, row: str, lang: str) -> float:

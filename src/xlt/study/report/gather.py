@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,23 @@ from typing import Any
 from xlt import __version__
 from xlt.corpus.breakdown import Answer, Question
 from xlt.corpus.footnotes import footnotes
-from xlt.corpus.labelled import Run, chosen
+from xlt.corpus.labelled import chosen
 from xlt.corpus.shares import Row, groups_of
-from xlt.errors import UsageError, XltError
+from xlt.errors import UsageError
 from xlt.languages import name
-from xlt.study import evaluate, prevalence
 from xlt.study.design import load_study
 from xlt.study.evaluate import Table
 from xlt.study.grid import Grid, Where
+from xlt.study.report.corrected import ALL, corrected_section, month_figure, told
 from xlt.study.report.evidence import Evidence, of_corpus
-from xlt.study.report.figures import LEAST, enough, over_time, stance_bars
-from xlt.study.report.parts import Figure, Report, Section, Shown, without_paths
+from xlt.study.report.figures import Point, stance_bars
+from xlt.study.report.parts import Figure, Report, Section, Shown, slug, without_paths
+from xlt.study.report.scored import scored_sections
 from xlt.tasks.load import task_of
 from xlt.tasks.spec import Task
+
+LEAST = 20
+"""Posts in a month's denominator below which it has no point in a figure of naive shares; the table has them all."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,12 @@ class Wanted:
     corpus: Path | None
     run: str | None = None
     """Whose shares are told; the newest without one."""
+    against: tuple[str, ...] = ()
+    """Runs that are scored and compared beside it; without any, all of its task."""
+    draw: str | None = None
+    """The draw for estimates whose gold corrects shares; the newest without one."""
+    random_sample: bool = False
+    """Whether gold without a draw is stated to be a plain random sample of every cell."""
     studies: tuple[Path, ...] = ()
     bench: Path | None = None
     """What `xlt bench --format json` printed."""
@@ -46,17 +56,20 @@ def gather(wanted: Wanted) -> Report:
     grids = [Grid(load_study(path), Where(wanted.workspace)) for path in wanted.studies]
     if wanted.corpus is None:
         return tell(wanted, None, grids)
-    with of_corpus(wanted.corpus) as evidence:
+    with of_corpus(wanted.corpus, wanted.draw, random_sample=wanted.random_sample) as evidence:
         return tell(wanted, evidence, grids)
 
 
 def tell(wanted: Wanted, evidence: Evidence | None, grids: Sequence[Grid]) -> Report:
     """The report, from evidence instead of the corpus and grids instead of the studies that are wanted."""
-    from xlt.study.report.more import bench_section, methods_section, study_sections
+    from xlt.study.report.cost import bench_section
+    from xlt.study.report.methods import methods_section
+    from xlt.study.report.studies import study_sections
 
     report = Report(wanted.title, made={"xlt": __version__, "python": platform.python_version()})
     if evidence is not None:
         corpus_sections(report, evidence, wanted.run)
+        scored_sections(report, evidence, wanted.run, wanted.against)
     for grid in grids:
         study_sections(report, grid)
     if wanted.bench is not None:
@@ -83,11 +96,8 @@ def corpus_sections(report: Report, evidence: Evidence, wanted: str | None) -> N
     answer = evidence.answer(run, by_lang, task)
     months = evidence.answer(run, Question(by=("lang", "month")), task)
     notes = footnotes(answer, by_lang, groups_of(task.groups, task.names), (run,), evidence.undetected())
-    report.sections.append(_shares(answer, months, task, notes))
-    report.sections.append(_corrected_section(*_corrected(evidence, run, task)))
-    score = _scores(evidence, run, task)
-    if score is not None:
-        report.sections.append(score)
+    corrected, report.made["corrected"] = corrected_section(evidence, run, task)
+    report.sections += [corrected, _naive(answer, months, task, notes)]
 
 
 def _data(evidence: Evidence, task: Task | None) -> Section:
@@ -127,87 +137,69 @@ def _models(evidence: Evidence) -> Section:
     return section
 
 
-def _corrected(evidence: Evidence, run: Run, task: Task) -> tuple[prevalence.Estimates | None, str]:
-    """Corrected shares where there are hand labels for them; else why there are none."""
-    try:
-        asked = evidence.sample(run, Question(), task)
-        return prevalence.estimate(asked.answer, asked.rows, task, asked.notes), ""
-    except XltError as error:
-        return None, str(error)
-
-
-def _corrected_section(corrected: prevalence.Estimates | None, why: str) -> Section:
-    """Shares to report, apart from the classifier's own: other notes hold for them."""
-    section = Section("Shares corrected by hand labels")
-    if corrected is None:
-        section.notes.append(f"No corrected shares: {why}")
-        return section
-    table = named(corrected.table())
-    percent = {"naive", "gold_only", "gold_low", "gold_high", "adjusted_count", "corrected", "low", "high"}
-    title = "With 95 % intervals where they can be trusted"
-    section.tables.append(Shown("corrected-shares", title, table, frozenset(percent)))
-    section.notes += corrected.notes
-    return section
-
-
-def named(table: Table) -> Table:
-    """The table with languages by name; the row of all together, which has no language, is called all."""
-    at = next(at for at, column in enumerate(table.columns) if column in ("lang", "language", "slice"))
-    columns = tuple("language" if column == "lang" else column for column in table.columns)
-    pooled = (None, "all", "seen", "unseen", evaluate.APART)
-    rows = [
-        (*row[:at], (row[at] or "all") if row[at] in pooled else name(str(row[at])), *row[at + 1 :])
-        for row in table.rows
-    ]
-    return Table(columns, rows)
-
-
-def _shares(answer: Answer, months: Answer, task: Task, notes: list[str]) -> Section:
-    section = Section("Topic and stance")
+def _naive(answer: Answer, months: Answer, task: Task, notes: list[str]) -> Section:
+    section = Section("Naive shares: what the classifier alone says")
     rows = [*answer.rows, answer.total] if len(answer.rows) > 1 else list(answer.rows)
-    section.tables.append(_share_table("shares-by-language", "The classifier's shares by language", rows, task))
-    group = next((each for each, classes in task.groups.items() if len(classes) > 2), None)
-    if group:
-        says = "; ".join(_bar_words(row, group) for row in rows if row.bases.get(group))
-        section.figures.append(
-            Figure(
-                "stance-by-language", f"{group.capitalize()} by language", says, partial(stance_bars, rows, task, group)
-            )
-        )
-        if enough(months.rows, group):
-            for each in task.groups[group]:
-                section.figures.append(
-                    Figure(
-                        f"{group}-{each}-by-month",
-                        f"{each} by month; months with fewer than {LEAST} posts on topic have no point",
-                        f"The share of {each} by month; the figures are in the table shares-by-month.",
-                        partial(over_time, months.rows, group, each),
-                    )
-                )
-    section.tables.append(
-        _share_table("shares-by-month", "By language and month", months.rows, task, ("language", "month"))
+    section.words.append(
+        "Shares of the classifier's own labels: biased wherever it errs more one way than the other, whatever their "
+        "number. Not for reporting where there are corrected shares."
     )
-    section.words.append("The classifier's own shares, which are biased wherever it errs more one way than the other.")
+    section.tables.append(_share_table("naive-by-language", "Naive shares by language", rows, task))
+    for group, classes in told(task).items():
+        if len(classes) > 1 and group in task.groups:
+            says = "; ".join(_bar_words(row, group) for row in rows if row.bases.get(group))
+            title = f"{group.capitalize()} by language, naive shares"
+            section.figures.append(
+                Figure(f"naive-{slug(group)}-by-language", title, says, partial(stance_bars, rows, task, group))
+            )
+        panels = _naive_panels(months, answer, group, classes)
+        if len({point.at for row in panels.values() for points in row.values() for point in points}) > 1:
+            figure = month_figure(f"naive-{slug(group)}-by-month", "naive", panels, task, group)
+            section.figures.append(
+                replace(figure, title=f"{figure.title}. Months with fewer than {LEAST} posts have no point")
+            )
+    section.tables.append(
+        _share_table("naive-by-language-and-month", "Naive shares by language and month", months.rows, task,
+                     ("language", "month"))
+    )  # fmt: skip
     section.notes += notes
     return section
+
+
+def _naive_panels(
+    months: Answer, answer: Answer, group: str, classes: Iterable[str]
+) -> dict[str, dict[str, list[Point]]]:
+    """Language → class → months with enough posts in the base; first all languages together."""
+    counts: dict[str, dict[str, list[Row]]] = {ALL: {}}
+    counts.update((name(str(row.keys[0] or "und")), {}) for row in answer.rows)
+    for row in months.rows:
+        if row.keys[1]:
+            for title in (ALL, name(str(row.keys[0] or "und"))):
+                counts.setdefault(title, {}).setdefault(row.keys[1], []).append(row)
+    found: dict[str, dict[str, list[Point]]] = {}
+    for title, by_month in counts.items():
+        for month, parts in sorted(by_month.items()):
+            base = sum(part.bases[group] for part in parts)
+            if base >= LEAST:
+                for each in classes:
+                    share = sum(part.counts[group][each] for part in parts) / base
+                    found.setdefault(title, {}).setdefault(each, []).append(Point(month, share))
+    return found
 
 
 def _share_table(
     name_: str, title: str, rows: Sequence[Row], task: Task, keys: tuple[str, ...] = ("language",)
 ) -> Shown:
-    groups = groups_of(task.groups, task.names)
     columns: list[str] = [*keys, "n"]
-    shares = []
-    # Of two classes the first says it all.
-    told = {group: list(classes)[:1] if len(classes) == 2 else list(classes) for group, classes in groups.items()}
-    for group, classes in told.items():
+    shares: list[str] = []
+    for group, classes in told(task).items():
         shares += [f"{group}: {each}" for each in classes]
         columns += [f"n {group}", *shares[-len(classes) :]]
     table = Table(tuple(columns))
     for row in rows:
         first = [name(str(row.keys[0] or "und")), *row.keys[1:]] if row.keys else ["all"] + [None] * (len(keys) - 1)
         values: list[Any] = [*first, row.n]
-        for group, classes in told.items():
+        for group, classes in told(task).items():
             values += [row.bases[group], *(row.share(group, each) for each in classes)]
         table.rows.append(tuple(values))
     return Shown(name_, title, table, frozenset(shares))
@@ -216,23 +208,3 @@ def _share_table(
 def _bar_words(row: Row, group: str) -> str:
     parts = ", ".join(f"{each} {100 * (row.share(group, each) or 0):.0f} %" for each in row.counts[group])
     return f"{'all' if not row.keys else name(str(row.keys[0] or 'und'))}: {parts}"
-
-
-def _scores(evidence: Evidence, run: Run, task: Task) -> Section | None:
-    """The run against gold, where there is some that was not drawn for tuning."""
-    try:
-        rows = evidence.scored([run], task)
-    except XltError:
-        return None
-    table = evaluate.score_table(rows, task)
-    at = {column: position for position, column in enumerate(table.columns)}
-    kept = (
-        *("slice", "n", "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "macro_f1_low", "macro_f1_high"),
-        *("weighted_f1", "kappa", "commonest_accuracy"),
-    )
-    main = Table(kept, [tuple(row[at[c]] for c in kept) for row in table.rows if row[at["measure"]] == evaluate.LABELS])
-    section = Section("How good the model is here")
-    section.words.append(f"The run {run.id} against {len(rows.gold):,} texts that people labelled.")
-    section.tables.append(Shown("scores", "Scores by language", named(main)))
-    section.notes += [*rows.notes, *evaluate.footnotes(table)]
-    return section

@@ -6,10 +6,8 @@ import html
 import re
 from collections.abc import Mapping
 
-from xlt.study.report.parts import Report, Section, Shown, cell_text, is_number
+from xlt.study.report.parts import LONG, Report, Section, Shown, is_number
 
-_LONG = 40
-"""Rows from which a table is folded."""
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2430; --dim: #5b6472; --line: #d8dce3; --paper: #ffffff; --band: #f5f6f8; }
 @media (prefers-color-scheme: dark) {
@@ -67,21 +65,21 @@ def _table(shown: Shown) -> str:
     table = shown.table
     numeric = [any(is_number(row[at]) for row in table.rows) for at in range(len(table.columns))]
     head = "".join(
-        f"<th{_side(number)}>{_text(shown.heads.get(name, name.replace('_', ' ')))}{_unit(shown, name)}</th>"
+        f"<th{_side(number)}>{_text(shown.head(name))}</th>"
         for name, number in zip(table.columns, numeric, strict=True)
     )
     lines = "\n".join(
         "<tr>"
         + "".join(
             # Each cell turns its own way: an Arabic label must not turn the line.
-            f'<td{_side(number)} dir="auto">{_text(cell_text(value, name in shown.percent))}</td>'
+            f'<td{_side(number)} dir="auto">{_text(shown.text(name, value))}</td>'
             for name, value, number in zip(table.columns, row, numeric, strict=True)
         )
         + "</tr>"
         for row in table.rows
     )
     whole = f'<div class="scroll"><table><thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody></table></div>'
-    if len(table.rows) > _LONG:
+    if len(table.rows) > LONG:
         whole = (
             f"<details><summary>{len(table.rows):,} rows; also in tables/{shown.name}.csv</summary>{whole}</details>"
         )
@@ -90,10 +88,6 @@ def _table(shown: Shown) -> str:
 
 def _side(numeric: bool) -> str:
     return ' class="n"' if numeric else ""
-
-
-def _unit(shown: Shown, name: str) -> str:
-    return " %" if name in shown.percent else ""
 
 
 def _inline(svg: str, name: str) -> str:

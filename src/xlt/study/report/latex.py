@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from xlt.study.report.parts import Shown, cell_text, is_number
+from xlt.study.report.parts import LONG, Shown, is_number
 
+_LATIN = 0x24F
 _ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "<": r"\textless{}", ">": r"\textgreater{}",
 }  # fmt: skip
 
 
@@ -14,18 +15,21 @@ def latex(shown: Shown) -> str:
     """The `tabular` of a table, with its title as a comment."""
     table = shown.table
     sides = "".join("r" if any(is_number(row[at]) for row in table.rows) else "l" for at in range(len(table.columns)))
-    heads = [
-        escaped(shown.heads.get(name, name.replace("_", " ")) + (" %" if name in shown.percent else ""))
-        for name in table.columns
-    ]
+    heads = " & ".join(escaped(shown.head(name)) for name in table.columns)
     lines = [
-        " & ".join(escaped(cell_text(v, name in shown.percent)) for name, v in zip(table.columns, row, strict=True))
+        " & ".join(escaped(shown.text(name, value)) for name, value in zip(table.columns, row, strict=True))
         for row in table.rows
     ]
     body = " \\\\\n".join(lines)
+    long = len(table.rows) > LONG
+    kind, ends = ("longtable", "\\endhead\n") if long else ("tabular", "")
+    needs = f"% Needs booktabs{' and longtable' if long else ''}"
+    if any(ord(letter) > _LATIN for letter in heads + body):
+        needs += "; XeLaTeX or LuaLaTeX and a font with these letters"
+    about = f"% {' '.join(shown.title.split())}\n{needs}."
     return (
-        f"% {shown.title}\n\\begin{{tabular}}{{{sides}}}\n\\toprule\n{' & '.join(heads)} \\\\\n\\midrule\n"
-        f"{body} \\\\\n\\bottomrule\n\\end{{tabular}}\n"
+        f"{about}\n\\begin{{{kind}}}{{{sides}}}\n\\toprule\n{heads} \\\\\n\\midrule\n"
+        f"{ends}{body} \\\\\n\\bottomrule\n\\end{{{kind}}}\n"
     )
 
 

@@ -10,6 +10,9 @@ from typing import Any
 
 from xlt.study.evaluate import Table
 
+LONG = 40
+"""Rows from which a table is folded, or runs over pages."""
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -23,6 +26,16 @@ class Shown:
     """Columns of shares that are printed in per cent; the CSV keeps them between 0 and 1."""
     heads: dict[str, str] = field(default_factory=dict)
     """Column → what stands above it, where the column's own name is not plain."""
+
+    def head(self, column: str) -> str:
+        """What stands above a column."""
+        return self.heads.get(column, column.replace("_", " ")) + (" %" if column in self.percent else "")
+
+    def text(self, column: str, value: Any) -> str:
+        """A value as it is printed."""
+        if column in ("p", "p_holm") and isinstance(value, float) and value < 0.001:
+            return "< .001"
+        return cell_text(value, column in self.percent)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xlt.disk import write_json, write_text
 from xlt.errors import XltError
-from xlt.study.plots import FORMATS
+from xlt.study.drawing import FORMATS
 from xlt.study.report.html import page
 from xlt.study.report.latex import latex
 from xlt.study.report.parts import Report, Shown
