@@ -3,16 +3,21 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from cli.conftest import Xlt
 from filled import ANTI, NEUTRAL, PRO, UNRELATED
-from models import write_model
+from xlt.bundled import bundled
 from xlt.cards.card import Card
 from xlt.cards.read import read_card, write_card
 from xlt.languages import canonical
+from xlt.science.calibration import tempered
+from xlt.tasks.load import load_task
 from xlt.training.signatures import keep_signatures
 
 LABELS = (PRO, ANTI, NEUTRAL, UNRELATED)
@@ -90,30 +95,62 @@ def test_a_model_on_gold_and_again(xlt: Xlt, gold: Path, tiny: str) -> None:
     assert "with torch on" not in again.err, "the run is found again and nothing is scored twice"
 
 
-def test_a_temperature_is_fitted_once_and_texts_that_were_tuned_on_are_told(xlt: Xlt, tmp_path: Path) -> None:
-    gold_file(tmp_path / "dev.csv")
-    gold = gold_file(tmp_path / "gold.csv", 70)
-    model = write_model(tmp_path / "models" / "mine")
+def sample_file(path: Path, n: int = 120) -> list[str]:
+    """Tweets of the bundled sample, every fourth with a wrong label; returns the texts."""
+    rows = pq.read_table(bundled("models", "sample", "sample.parquet")).to_pylist()
+    rows = [row for row in rows if row["label"]][::7][:n]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "lang", "label"])
+        for at, row in enumerate(rows):
+            wrong = LABELS[(LABELS.index(row["label"]) + 1) % 4]
+            writer.writerow([row["text"], row["lang"], wrong if at % 4 == 0 else row["label"]])
+    return [row["text"] for row in rows]
+
+
+def test_a_temperature_is_fitted_kept_and_classified_with(xlt: Xlt, tmp_path: Path) -> None:
+    texts = sample_file(tmp_path / "dev.csv")
+    model = tmp_path / "models" / "mine"
+    shutil.copytree(bundled("models", "xlt-mini"), model)
     write_card(model / "card.toml", Card("mine", "Mine", "", task="immigration", languages=("en",)))
-    with gold.open(encoding="utf-8", newline="") as file:
-        texts = [row["text"] for row in csv.DictReader(file)]
-    keep_signatures(model, [texts[0], texts[5]], [])
-    fitted = xlt("evaluate", "mine", "--data", "dev.csv", "--fit-temperature")
+    raw = xlt("classify", "dev.csv", "-m", "mine", "-o", "raw.csv")
+    assert raw.code == 0, raw.err
+    keep_signatures(model, texts[:2], [])
+    fitted = xlt("evaluate", "mine", "--data", "dev.csv", "--fit-temperature", "--show", "scores,calibration,risk")
     assert fitted.code == 0, fitted.err
-    assert "Don't report scores on this data" in fitted.err
+    assert "with torch on" not in fitted.err, "the run at temperature 1 is the one of before"
     made = read_card(model / "card.toml").made
-    assert made["temperature_texts"] == 58  # two were trained on
-    keep_signatures(model, texts[:20], [])
-    assert (
-        "40 that the model was not trained on (20 others are)"
-        in xlt("evaluate", "mine", "--data", "dev.csv", "--fit-temperature").sentence
-    )
-    keep_signatures(model, [texts[0], texts[5]], [])
-    ran = xlt("evaluate", "mine", "--data", "gold.csv", "--show", "scores,calibration")
-    assert ran.code == 0, ran.err
-    assert "temperature" in ran.out
-    assert "all but overlaps" in ran.out
-    assert "mine: 2 texts are nearly the same" in ran.err
+    assert made["temperature_texts"] == 118  # Two were trained on.
+    assert made["temperature_task"] == load_task("immigration").hash
+    temperature = float(made["temperature"])
+    assert temperature > 1, "the sample's labels were made worse than the model thinks"
+    assert f"Temperature {temperature:.3g}, fitted on 118 texts" in fitted.err
+    assert f"temperature {temperature:.3g}" in fitted.out
+    assert "all but overlaps" in fitted.out
+    assert "mine: 2 texts are nearly the same" in fitted.err
+
+    told = xlt("classify", "dev.csv", "-m", "mine", "-o", "told.csv")
+    assert f"probabilities at temperature {temperature:.3g}" in told.err
+    before, after = (rows_of(Path(name)) for name in ("raw.csv", "told.csv"))
+    assert [row["predicted"] for row in before] == [row["predicted"] for row in after]
+    columns = [name for name in before[0] if name.startswith("p_")]
+    plain, shown = (np.array([[float(row[name]) for name in columns] for row in rows]) for rows in (before, after))
+    np.testing.assert_allclose(tempered(plain, temperature), shown, atol=1e-5)
+    assert [float(row["confidence"]) for row in after] == pytest.approx(shown.max(axis=1).tolist())
+    records = [json.loads(path.read_text()) for path in (tmp_path / "runs").glob("*/run.json")]
+    assert {record["identity"]["temperature"] for record in records} == {1.0, temperature}
+    off = xlt("classify", "dev.csv", "-m", "mine", "-o", "off.csv", "--temperature", "1")
+    assert off.code == 0
+    assert Path("off.csv").read_bytes() == Path("raw.csv").read_bytes()
+
+    keep_signatures(model, texts[:80], [])
+    again = xlt("evaluate", "mine", "--data", "dev.csv", "--fit-temperature")
+    assert "40 that the model was not trained on (80 others are)" in again.sentence
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 @pytest.mark.parametrize(

@@ -317,7 +317,7 @@ def test_what_was_lost_is_counted_by_language() -> None:
     # Two of four labels occur; the others count as 0.
     assert [line.before for line in found.lines] == [0.5, 0.25, 0.5]
     assert [line.lost for line in found.lines] == pytest.approx([0.25, 0.0, 0.25])
-    assert found.accuracy == 0.7
+    assert [(score.value, score.low) for score in found.scores] == [(0.7, None), (0.25, None)]
     assert found.lost_interval is None
 
 

@@ -8,7 +8,6 @@ from xlt.cards.card import Card, Scalar
 
 UNCHANGED = 1.0
 """The temperature that changes nothing."""
-LOWEST, HIGHEST = 0.05, 20.0
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def temperature_of(card: Card | None, task: str) -> float:
     value = made.get("temperature")
     if made.get("temperature_task") != task or isinstance(value, bool) or not isinstance(value, int | float):
         return UNCHANGED
-    return float(value) if LOWEST <= value <= HIGHEST else UNCHANGED
+    return float(value) if value > 0 else UNCHANGED
 
 
 def with_temperature(card: Card, found: Temperature) -> Card:

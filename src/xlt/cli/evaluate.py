@@ -11,6 +11,7 @@ import typer
 from xlt.errors import UsageError
 
 if TYPE_CHECKING:
+    from xlt.cards.temperature import Temperature
     from xlt.study.evaluate import Table
     from xlt.study.rows import Columns, Rows
     from xlt.tasks.spec import Task
@@ -49,7 +50,11 @@ def evaluate(
         bool, typer.Option("--strict-labels", help="A label spelt in another case is an error.")
     ] = False,
     fit_temperature: Annotated[
-        bool, typer.Option("--fit-temperature", help="Fit the model's temperature on --data and keep it in its card.")
+        bool,
+        typer.Option(
+            "--fit-temperature",
+            help="Fit the model's temperature on --data, or on the corpus's gold for dev, and keep it in its card.",
+        ),
     ] = False,
     draws: Annotated[int, typer.Option(min=200, help="Bootstrap draws of each interval.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
@@ -79,7 +84,7 @@ def evaluate(
     if predictions:
         rows, known = _of_files(predictions, pred_column or [], seen or [], task, columns, strict_labels)
     elif corpus:
-        rows, known, weights = _of_corpus(workspace, run or [], task, quiet)
+        rows, known, weights = _of_corpus(workspace, run or [], task, fit_temperature, quiet)
     else:
         how = (backend, device, precision)
         rows, known = _of_models(model or [], data or [], task, columns, how, workspace, fit_temperature, quiet)
@@ -125,8 +130,8 @@ def _one_source(
         raise UsageError("--run is for --corpus.")
     if seen and not predictions:
         raise UsageError("--seen is for --predictions; a model's card and a run know their languages.")
-    if fit and len(models or ()) != 1:
-        raise UsageError("--fit-temperature takes one MODEL and its held-out --data.")
+    if fit and (predictions or len(models or runs or ("newest",)) != 1):
+        raise UsageError("--fit-temperature takes one MODEL and its held-out --data, or --corpus and one --run.")
 
 
 def _of_files(
@@ -149,13 +154,14 @@ def _of_files(
 
 
 def _of_corpus(
-    workspace: Path, runs: list[str], task: str | None, quiet: bool
+    workspace: Path, runs: list[str], task: str | None, fit: bool, quiet: bool
 ) -> tuple[Rows, Task, dict[tuple[str, int], float] | None]:
     from xlt.cli.corpora import WORD, find_corpus
     from xlt.corpus import gate
     from xlt.corpus.gold import mix_of
     from xlt.corpus.labelled import find_runs
-    from xlt.study.rows import from_corpus
+    from xlt.study.rows import from_open
+    from xlt.study.temperature import fit_on_corpus
     from xlt.tasks.load import task_of
 
     path = find_corpus(WORD, workspace, quiet)
@@ -163,7 +169,11 @@ def _of_corpus(
         found = find_runs(con, runs)
         known = task_of(task or found[0].task, found[0].labels)
         weights = mix_of(con, found[0].id, known.names) if len(found) == 1 else None
-    return from_corpus(path, found, known), known, weights
+        if fit:
+            fitted, rows = fit_on_corpus(con, path, found[0], known)
+            print(_fitted(fitted, found[0].model), file=sys.stderr) if not quiet else None
+            return rows, known, weights
+        return from_open(con, path, found, known), known, weights
 
 
 def _of_models(
@@ -180,7 +190,8 @@ def _of_models(
 
     from xlt.cli.narrate import Narrator
     from xlt.cli.request import Request, build
-    from xlt.study.predict import check_card, check_task, joined, predict, store_temperature
+    from xlt.study.predict import check_task, folder_of, joined, predict
+    from xlt.study.temperature import at_temperature, check_card, store_temperature
 
     parts: list[Rows] = []
     known: Task | None = None
@@ -197,21 +208,28 @@ def _of_models(
                 backend=how[0],
                 device=how[1],
                 precision=how[2],
+                temperature=1.0,
                 workspace=workspace,
             )
             with build(request) as job, Narrator(quiet) as narrator:
                 known = known or job.task
                 check_task(job.task.names, known)
                 if fit:
-                    check_card(job.model)
+                    check_card(folder_of(job.model), name)
                 parts.append(predict(job, narrator, columns))
                 if fit:
-                    found = store_temperature(job.model, parts[0], data)
-                    narrator.say(
-                        f"Temperature {found:.3g}, kept in the card of {name}. Don't report scores on this data."
-                    )
+                    found = store_temperature(folder_of(job.model), name, parts[0], job.task)
+                    parts[0] = at_temperature(parts[0], found)
+                    narrator.say(_fitted(found, name))
     assert known is not None
     return joined(parts), known
+
+
+def _fitted(found: Temperature, name: str) -> str:
+    return (
+        f"Temperature {found.value:.3g}, fitted on {found.texts:,} texts and kept in the card of {name}. Don't report "
+        "scores on this data."
+    )
 
 
 def _table(

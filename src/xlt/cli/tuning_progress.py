@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from xlt.cli.narrate import Voice, count, duration, stderr_console
 from xlt.languages import name
+from xlt.science.calibration import LEAST_TO_FIT
 from xlt.training.evaluation import SEEN, UNSEEN, Evaluation, Marks, commonest
 from xlt.training.listener import Progress
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from xlt.cards.card import Card
     from xlt.training.job import Tuning
     from xlt.training.loop import Tuned
 
@@ -71,6 +73,17 @@ def marks_table(evaluation: Evaluation, seen: Sequence[str]) -> Table:
     return table
 
 
+def _calibrated(card: Card) -> str:
+    made = card.made
+    if "temperature" not in made:
+        return (
+            f"No temperature was fitted: that takes {LEAST_TO_FIT} held-out texts in the languages trained on, and "
+            "errors among them."
+        )
+    texts, value = made["temperature_texts"], made["temperature"]
+    return f"Temperature {value:.3g}, fitted on {texts} held-out texts: classify divides scores by it."
+
+
 def report(tuned: Tuned, tuning: Tuning) -> None:
     """Say what came out, on stderr, and what it must beat."""
     console = stderr_console()
@@ -81,5 +94,6 @@ def report(tuned: Tuned, tuning: Tuning) -> None:
         label, always = commonest(tuning.choice, tuning.task.names)
         parts = [f"{f1:.3f} and {right:.3f} on {group} languages" for group, (f1, right) in always.items()]
         console.print(f"Always {label} has macro-F1 and accuracy {', '.join(parts)}.", markup=False)
+        console.print(_calibrated(tuned.card), markup=False)
     console.print(f"Written: {tuned.path}", markup=False)
     console.print(f"Next: xlt classify tweets.csv -m {tuned.card.name}", markup=False)

@@ -14,6 +14,7 @@ import numpy as np
 from xlt.backends import get
 from xlt.backends.base import BackendName
 from xlt.bundled import bundled
+from xlt.cards.card import Score
 from xlt.cards.files import ModelFiles
 from xlt.cards.tokenizer import load_tokenizer
 from xlt.corpus.coded import CodedColumns
@@ -31,6 +32,7 @@ from xlt.training.material import SAMPLE, read_material
 from xlt.training.material import Source as Data
 from xlt.training.signatures import FILE as SIGNATURES
 from xlt.training.signatures import overlaps
+from xlt.training.verdict import measured
 
 # Suffix tokens per batch: small, since nobody waits for the last bit of speed here and memory is not measured first.
 _BUDGET = 1024
@@ -61,8 +63,8 @@ class Compared:
 
     data: str
     lines: tuple[Line, ...]
-    accuracy: float
-    """Of the quantised model."""
+    scores: tuple[Score, ...]
+    """Of the quantised model, on all texts."""
     lost_interval: Interval | None
     """95 % interval of the macro-F1 lost; None where there are too few texts for one."""
 
@@ -163,4 +165,5 @@ def compared(examples: Sequence[Example], data: str, task: Task, before: Ints, a
             )
         )
     found = compare(gold, before, after, size, np.unique(langs, return_inverse=True)[1], seed=0).macro_f1_interval
-    return Compared(data, tuple(lines), accuracy(gold, after), (-found[1], -found[0]) if found else None)
+    scores = measured(gold, after, langs.tolist(), size, data)
+    return Compared(data, tuple(lines), tuple(scores), (-found[1], -found[0]) if found else None)

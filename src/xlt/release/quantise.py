@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from xlt.backends import NAMES, get, preferred
 from xlt.backends.base import BackendName
-from xlt.cards.card import Card, Score
+from xlt.cards.card import Card
 from xlt.cards.files import ModelFiles
 from xlt.cards.read import FILE, write_card
 from xlt.disk import check_space, new_folder
@@ -187,11 +187,9 @@ def _card(source: Source, order: Order, name: str, result: Compared) -> Card:
     )
     title = f"{source.card.title if source.card else source.name} ({described(order.kind, order.bits)})"
     if order.data:
-        scores = (
-            Score("accuracy", round(result.accuracy, 3), result.data, line.n),
-            Score("macro-F1", round(line.after, 3), result.data, line.n),
-        )
-        card = replace(card, scores=scores)
+        card = replace(card, scores=result.scores)
+    if "temperature" in card.made:
+        card = replace(card, made={**card.made, "temperature_of": f"{source.name}, before quantising"})
     return replace(card, title=title)
 
 

@@ -11,6 +11,10 @@ from xlt.science.metrics import Floats, Ints
 BINS = 10
 LEAST_TO_FIT = 50
 """Fewer rows than this decide no temperature."""
+LOWEST, HIGHEST = 0.05, 20.0
+"""Between these a temperature is looked for."""
+# A probability that float32 rounds to 0 stands for one near its smallest.
+_LEAST = 1e-38
 
 
 @dataclass(frozen=True)
@@ -65,23 +69,29 @@ def reliability(probabilities: Floats, gold: Ints, weights: Floats | None = None
 
 def tempered(probabilities: Floats, temperature: float) -> Floats:
     """Probabilities (n, labels) at another temperature: softmax(log p / T). The label with the most stays the same."""
-    logits = np.log(np.clip(probabilities, 1e-12, 1.0)) / temperature
+    logits = np.log(np.clip(probabilities, _LEAST, 1.0)) / temperature
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
-def fit_temperature(probabilities: Floats, gold: Ints) -> float:
-    """The temperature, .05 to 20, that makes gold most likely. Fit it on rows that score nothing afterwards."""
+def fit_temperature(probabilities: Floats, gold: Ints, weights: Floats | None = None) -> float | None:
+    """The temperature that makes gold (n,) most likely (Guo et al. 2017); `weights` (n,) reweigh rows.
+
+    None where the rows decide none: with no error among them it would be next to 0, and where the model knows nothing
+    of them, without bound. Fit it on rows that score nothing afterwards.
+    """
     from scipy.optimize import minimize_scalar
 
-    logits = np.log(np.clip(probabilities.astype(np.float64), 1e-12, 1.0))
+    logits = np.log(np.clip(probabilities.astype(np.float64), _LEAST, 1.0))
     rows = np.arange(len(gold))
+    if (logits.argmax(axis=1) == gold).all():
+        return None
 
     def loss(log_temperature: float) -> float:
         scaled = logits / np.exp(log_temperature)
         highest = scaled.max(axis=1)
         total = highest + np.log(np.exp(scaled - highest[:, None]).sum(axis=1))
-        return float((total - scaled[rows, gold]).mean())
+        return float(np.average(total - scaled[rows, gold], weights=weights))
 
-    best = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")
-    return float(np.exp(best.x))
+    best = float(np.exp(minimize_scalar(loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded").x))
+    return best if 1.01 * LOWEST < best < 0.99 * HIGHEST else None

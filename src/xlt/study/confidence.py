@@ -27,7 +27,7 @@ def calibration_table(rows: Rows, weights: Mapping[Cell, float] | None = None) -
     """
     table = Table(("model", "slice", "probabilities", "n", "ece", "brier", "nll", "accuracy", "confidence"))
     for system, chances, usable in _with_chances(rows):
-        weight = None if weights is None else _to_mix(rows, chances, usable, weights)
+        weight = None if weights is None else to_mix(rows, chances, usable, weights)
         for each in slices(rows, system):
             at = each.rows[usable[each.rows]]
             for name, shown in _versions(system, chances[at]):
@@ -62,7 +62,8 @@ def risk_table(rows: Rows, task: Task) -> Table:
     """Scores of the most confident 100 %, 90 % … 10 % of all rows; a row without probabilities comes last."""
     table = Table(("model", "most_confident", "n", "least_confidence", "accuracy", "macro_f1"))
     for system, chances, usable in _with_chances(rows):
-        confidence = np.where(usable, np.nan_to_num(chances).max(axis=1), 0.0)
+        shown = chances if system.calibrated is None else system.calibrated
+        confidence = np.where(usable, np.nan_to_num(shown).max(axis=1), 0.0)
         for each in risk_coverage(confidence, rows.gold, system.codes, len(task.names)):
             table.rows.append((system.name, each.coverage, each.n, each.least_confidence, each.accuracy, each.macro_f1))
     return table
@@ -75,7 +76,7 @@ def error_table(rows: Rows, task: Task, most: int = 20) -> Table:
     names = [*task.names, "failed"]
     for system in rows.systems:
         errors = np.flatnonzero(system.codes != rows.gold)
-        chances = system.probabilities
+        chances = system.calibrated
         confidence = None if chances is None else np.nan_to_num(chances).max(axis=1)
         surest = wrong[errors] if confidence is None else confidence[errors]
         for at in errors[np.lexsort((errors, -surest))][:most]:
@@ -96,13 +97,13 @@ def _with_chances(rows: Rows) -> list[tuple[System, Floats, Bools]]:
 
 
 def _versions(system: System, chances: Floats) -> list[tuple[str, Floats]]:
-    found = [("as given", chances)]
-    if system.temperature is not None:
+    found = [("as given" if system.given_at == 1 else f"temperature {system.given_at:.3g}", chances)]
+    if system.temperature != 1:
         found.append((f"temperature {system.temperature:.3g}", tempered(chances, system.temperature)))
     return found
 
 
-def _to_mix(rows: Rows, chances: Floats, usable: Bools, weights: Mapping[Cell, float]) -> Floats:
+def to_mix(rows: Rows, chances: Floats, usable: Bools, weights: Mapping[Cell, float]) -> Floats:
     """For each row how many of the corpus it stands for."""
     best = np.nan_to_num(chances).argmax(axis=1)
     cells = [(lang, int(label)) for lang, label in zip(rows.langs, best, strict=True)]

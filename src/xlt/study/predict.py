@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from xlt.bundled import bundled
-from xlt.cards.card import Card, Model, Scalar
-from xlt.cards.read import FILE, write_card
+from xlt.cards.card import Model
+from xlt.cards.temperature import temperature_of
 from xlt.corpus.results import added_columns
 from xlt.engine.classify import classify
 from xlt.engine.job import Job, Listener
-from xlt.errors import UsageError, XltError
-from xlt.science.calibration import LEAST_TO_FIT, fit_temperature
+from xlt.errors import UsageError
 from xlt.science.metrics import Ints
 from xlt.study.rows import Columns, Rows, System, from_files
 from xlt.tasks.spec import Task
@@ -25,7 +22,10 @@ from xlt.training.signatures import overlaps
 
 
 def predict(job: Job, listener: Listener, columns: Columns) -> Rows:
-    """Classify the job's files into its output and read the answers beside the gold. Raises XltError, Interrupted."""
+    """Classify the job's files into its output and read the answers beside the gold. Raises XltError, Interrupted.
+
+    The job's temperature is 1: the card's is put to the probabilities here, so that both can be shown.
+    """
     outcome = classify(job, listener)
     assert job.output is not None
     column = added_columns(outcome.staged.columns, job.task)["predicted"]
@@ -34,7 +34,9 @@ def predict(job: Job, listener: Listener, columns: Columns) -> Rows:
     name = job.model.name
     text = columns.text or outcome.staged.text_column
     rows = from_files((job.output,), {name: column}, job.task, replace(columns, text=text), seen={name: seen})
-    known = replace(rows.systems[0], temperature=temperature_of(card), overlaps=_overlaps(job.model, rows))
+    known = replace(
+        rows.systems[0], temperature=temperature_of(card, job.task.hash), overlaps=_overlaps(job.model, rows)
+    )
     return replace(rows, systems=(known,))
 
 
@@ -62,56 +64,6 @@ def joined(parts: Sequence[Rows]) -> Rows:
             systems.append(system)
     notes = dict.fromkeys(note for part in parts for note in part.notes)
     return replace(parts[0], systems=tuple(systems), notes=tuple(notes))
-
-
-def temperature_of(card: Card | None) -> float | None:
-    """The temperature that a card holds, if any."""
-    found = card.made.get("temperature") if card else None
-    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) and found > 0 else None
-
-
-def check_card(model: Model) -> Card:
-    """The card that a temperature can be written into. Raises UsageError when the model has none of the user's."""
-    folder = folder_of(model)
-    built_in = folder.resolve().is_relative_to(bundled("models").resolve())
-    if model.card is None or built_in or not (folder / FILE).is_file():
-        raise UsageError(
-            f"The model {model.name} has no card of yours that a temperature could be written into; tune one with xlt "
-            "finetune, or leave --fit-temperature out."
-        )
-    return model.card
-
-
-def store_temperature(model: Model, rows: Rows, files: Sequence[Path]) -> float:
-    """Fit a temperature on the model's own `rows` and write it into its card. Raises UsageError, XltError.
-
-    The rows must be held-out ones that decide nothing else and are not scored afterwards. Texts that the model was
-    trained on are left out: it is surer of them than of others.
-    """
-    card, system = check_card(model), rows.systems[0]
-    assert system.probabilities is not None
-    new = np.flatnonzero(np.isfinite(system.probabilities).all(axis=1))
-    if rows.texts is not None and (folder_of(model) / SIGNATURES).is_file():
-        known_texts = overlaps(folder_of(model), rows.texts)
-        new = np.array([at for at in new if known_texts[at] != "train"], np.int64)
-    if len(new) < LEAST_TO_FIT:
-        known = len(rows.gold) - len(new)
-        but = f" that the model was not trained on ({known} others are)" if known else ""
-        raise XltError(
-            f"A temperature needs at least {LEAST_TO_FIT} labelled texts, and there are {len(new)}{but}; give more "
-            "held-out data."
-        )
-    found = round(fit_temperature(system.probabilities[new], rows.gold[new]), 4)
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(path.read_bytes())
-    made: dict[str, Scalar] = {
-        "temperature": found,
-        "temperature_texts": len(new),
-        "temperature_data": digest.hexdigest()[:16],
-    }
-    write_card(folder_of(model) / FILE, replace(card, made={**card.made, **made}))
-    return found
 
 
 def check_task(names: Sequence[str], task: Task) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from xlt.corpus.importing.gold import spellings
 from xlt.corpus.labelled import Run, run_record
 from xlt.corpus.stage import LANG_COLUMNS, TEXT_COLUMNS
 from xlt.errors import UsageError, XltError
+from xlt.science.calibration import tempered
 from xlt.science.labels import Matched, match
 from xlt.science.metrics import Floats, Ints
 from xlt.tasks.spec import Task
@@ -36,13 +37,22 @@ class System:
     name: str
     predicted: Matched
     probabilities: Floats | None = None
-    """(n, labels); NaN in rows without; None where the classifier gave none."""
+    """(n, labels), as given; NaN in rows without; None where the classifier gave none."""
     seen: tuple[str, ...] | None = None
     """Languages that it was tuned on; None where nobody said."""
     overlaps: Ints | None = None
     """Positions of rows whose text is nearly one of those that it was tuned on; None where nobody knows."""
-    temperature: float | None = None
-    """The one that its card holds."""
+    temperature: float = 1.0
+    """The one that its card holds, which the probabilities were not given at."""
+    given_at: float = 1.0
+    """The temperature that the probabilities were given at."""
+
+    @property
+    def calibrated(self) -> Floats | None:
+        """The probabilities that `xlt classify` would write: at the card's temperature where it holds one."""
+        if self.probabilities is None or self.temperature == 1:
+            return self.probabilities
+        return tempered(self.probabilities, self.temperature)
 
     @property
     def codes(self) -> Ints:
@@ -153,10 +163,15 @@ def from_corpus(corpus: Path, runs: Sequence[Run], task: Task) -> Rows:
         return from_open(con, corpus, runs, task)
 
 
-def from_open(con: Connection, corpus: Path, runs: Sequence[Run], task: Task) -> Rows:
-    """`from_corpus` of a corpus that is open already."""
-    gold = gold_of(con, task.name, (None, "estimate"))
-    others = len(gold_of(con, task.name, ("train", "dev")).rows)
+def from_open(con: Connection, corpus: Path, runs: Sequence[Run], task: Task, *, dev: bool = False) -> Rows:
+    """`from_corpus` of a corpus that is open already; `dev`: the gold that was drawn for dev alone, to fit on."""
+    gold = gold_of(con, task.name, ("dev",) if dev else (None, "estimate"))
+    if dev and not gold.rows:
+        raise XltError(
+            f"The corpus {corpus} has no gold of the task {task.name} that was drawn for dev; draw some with xlt "
+            "sample draw --purpose dev and code it."
+        )
+    others = 0 if dev else len(gold_of(con, task.name, ("train", "dev")).rows)
     if not gold.rows:
         reserved = f" but {others:,} texts drawn to train or choose a model, which measure nothing" if others else ""
         raise XltError(
@@ -166,6 +181,7 @@ def from_open(con: Connection, corpus: Path, runs: Sequence[Run], task: Task) ->
     keys = [row.key for row in gold.rows]
     found = {run.id: predictions_of(con, run.id, keys) for run in runs}
     known = {run.id: known_to(con, run, [row.text for row in gold.rows]) for run in runs}
+    temperatures = {run.id: _temperature(run_record(con, run.id)) for run in runs}
     drawn = bool(draws(con, task.name))
     systems = []
     for run in runs:
@@ -178,7 +194,8 @@ def from_open(con: Connection, corpus: Path, runs: Sequence[Run], task: Task) ->
             for key in keys
         ]
         overlaps = None if known[run.id] is None else np.flatnonzero(known[run.id] or [])
-        systems.append(System(run.id, match(given, task.names, {}), np.array(chances), run.seen, overlaps))
+        at = temperatures[run.id]
+        systems.append(System(run.id, match(given, task.names, {}), np.array(chances), run.seen, overlaps, given_at=at))
     rows = labelled(
         match([row.label for row in gold.rows], task.names, {}),
         [row.lang for row in gold.rows],
@@ -202,25 +219,39 @@ def from_open(con: Connection, corpus: Path, runs: Sequence[Run], task: Task) ->
 
 def known_to(con: Connection, run: Run, texts: Sequence[str]) -> list[bool] | None:
     """For each text whether the run's model was tuned on it or nearly it; None when it kept no signatures."""
-    model: Any = run_record(con, run.id).get("model", {})
-    files = model.get("files", {}) if isinstance(model, dict) else {}
-    folder = Path(files.get("adapter") or files.get("weights") or "")
-    if not texts or not files or not (folder / SIGNATURES).is_file():
+    folder = folder_of_run(run_record(con, run.id))
+    if not texts or folder is None or not (folder / SIGNATURES).is_file():
         return None
     return [bool(each) for each in overlaps_of(folder, texts)]
+
+
+def folder_of_run(record: Mapping[str, Any]) -> Path | None:
+    """The folder that holds the card of a run's model; None where the run does not say."""
+    model = record.get("model")
+    files = model.get("files", {}) if isinstance(model, dict) else {}
+    found = files.get("adapter") or files.get("weights")
+    if not found:
+        return None
+    return Path(found).parent if found.endswith(".gguf") else Path(found)
+
+
+def _temperature(record: Mapping[str, Any]) -> float:
+    """The temperature that a run's probabilities were given at."""
+    what = record.get("identity")
+    return float(what.get("temperature", 1.0)) if isinstance(what, dict) else 1.0
 
 
 def _kept(system: System, rows: Ints) -> System:
     predicted = system.predicted
     place = {int(row): at for at, row in enumerate(rows)}
     overlaps = system.overlaps
-    return System(
-        system.name,
-        Matched(predicted.codes[rows], predicted.missing, predicted.folded, predicted.unknown),
-        None if system.probabilities is None else system.probabilities[rows],
-        system.seen,
-        None if overlaps is None else np.array([place[int(row)] for row in overlaps if int(row) in place], np.int64),
-        system.temperature,
+    return replace(
+        system,
+        predicted=replace(predicted, codes=predicted.codes[rows]),
+        probabilities=None if system.probabilities is None else system.probabilities[rows],
+        overlaps=None
+        if overlaps is None
+        else np.array([place[int(row)] for row in overlaps if int(row) in place], np.int64),
     )
 
 

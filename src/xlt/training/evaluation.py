@@ -82,11 +82,19 @@ class Held:
         self.seen = np.isin(self.langs, choice.seen)
         self.passes = batches([len(suffix) for suffix in self.suffixes], budget)
 
-    def evaluate(self, trainer: Trainer, step: int, epoch: float, train_loss: float) -> Evaluation:
-        """Score all of them with the adapter as it is."""
+    def score(self, trainer: Trainer) -> Logits:
+        """Scores of all of them with the adapter as it is, (examples, labels)."""
         logits = np.zeros((len(self.suffixes), self.labels), np.float32)
         for part in self.passes:
             logits[part] = trainer.score([self.suffixes[at] for at in part])
+        return logits
+
+    def evaluate(self, trainer: Trainer, step: int, epoch: float, train_loss: float) -> Evaluation:
+        """Score all of them with the adapter as it is."""
+        return self.evaluation(self.score(trainer), step, epoch, train_loss)
+
+    def evaluation(self, logits: Logits, step: int, epoch: float, train_loss: float) -> Evaluation:
+        """What scores come to."""
         groups = {name: self._marks(logits, which) for name, which in ((SEEN, self.seen), (UNSEEN, ~self.seen))}
         languages = {str(lang): self._marks(logits, self.langs == lang) for lang in np.unique(self.langs)}
         return Evaluation(step, epoch, train_loss, _there(groups), _there(languages))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,7 @@ from xlt import __version__
 from xlt.backends.base import Loaded
 from xlt.backends.training import Adapter, Pair
 from xlt.cards.adapter import base_reference, write_adapter
-from xlt.cards.card import Card, Scalar, Score
+from xlt.cards.card import Card, Scalar
 from xlt.cards.read import FILE, write_card
 from xlt.cards.registry import TASK, locate
 from xlt.disk import write_text
@@ -22,11 +21,14 @@ from xlt.training.folder import Folder, Standing
 from xlt.training.job import Tuning
 from xlt.training.recipe import Recipe
 from xlt.training.signatures import keep_signatures
+from xlt.training.verdict import Verdict
 
 Matrix = npt.NDArray[np.float32]
 
-DEV, CHOOSING = "held-out examples", "held-out examples, which chose the checkpoint"
-"""What a card says its scores were measured on."""
+
+def measured_on(recipe: Recipe) -> str:
+    """What a card says its scores were measured on."""
+    return "held-out examples" if recipe.best == "last" else "held-out examples, which chose the checkpoint"
 
 
 def wanted(evaluations: Sequence[Evaluation], recipe: Recipe) -> list[int]:
@@ -70,7 +72,13 @@ def impatient(evaluations: Sequence[Evaluation], recipe: Recipe) -> bool:
 
 
 def write_model(
-    folder: Folder, tuning: Tuning, adapter: Adapter, kept: Evaluation, standing: Standing, loaded: Loaded
+    folder: Folder,
+    tuning: Tuning,
+    adapter: Adapter,
+    kept: Evaluation,
+    judged: Verdict,
+    standing: Standing,
+    loaded: Loaded,
 ) -> Card:
     """Write adapter, signatures and, last, the card."""
     recipe, choice = tuning.recipe, tuning.choice
@@ -82,12 +90,14 @@ def write_model(
     write_adapter(folder.path, adapter, alpha=recipe.alpha, dropout=recipe.dropout, base=base)
     # By name, the card's base is each backend's own conversion: what was tuned in MLX's 4 bits runs on those again.
     named = base if place.where == "path" else tuning.base.name
-    card = _card(tuning, adapter, kept, standing, loaded, named)
+    card = _card(tuning, adapter, kept, judged, standing, loaded, named)
     write_card(folder.path / FILE, card)
     return card
 
 
-def _card(tuning: Tuning, adapter: Adapter, kept: Evaluation, standing: Standing, loaded: Loaded, base: str) -> Card:
+def _card(
+    tuning: Tuning, adapter: Adapter, kept: Evaluation, judged: Verdict, standing: Standing, loaded: Loaded, base: str
+) -> Card:
     recipe, choice, own = tuning.recipe, tuning.choice, tuning.base.card
     tuned_on = f"{len(choice.train)} labelled texts in {', '.join(choice.seen)}"
     made: dict[str, Scalar] = {
@@ -117,13 +127,8 @@ def _card(tuning: Tuning, adapter: Adapter, kept: Evaluation, standing: Standing
         "trained_parameters": sum(pair.down.size + pair.up.size for pair in adapter.values()),
         "xlt": __version__,
         **loaded.versions,
+        **(judged.temperature.made() if judged.temperature else {}),
     }
-    scores = []
-    data = DEV if recipe.best == "last" else CHOOSING
-    for language, marks in {"": kept.groups.get(SEEN), **kept.languages}.items():
-        if marks is not None:
-            score = Score("accuracy", round(marks.accuracy, 4), data, marks.n, language)
-            scores += [score, replace(score, metric="macro-F1", value=round(marks.macro_f1, 4))]
     return Card(
         name=tuning.name,
         title=f"{tuning.base.name} tuned on {', '.join(choice.seen)}",
@@ -134,5 +139,5 @@ def _card(tuning: Tuning, adapter: Adapter, kept: Evaluation, standing: Standing
         licence=own.licence if own else "",
         parameters=own.parameters if own else 0,
         made=made,
-        scores=tuple(scores),
+        scores=judged.scores,
     )

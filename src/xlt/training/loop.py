@@ -25,6 +25,7 @@ from xlt.training.folder import Folder, Standing
 from xlt.training.job import Tuning
 from xlt.training.listener import Deaf, Listener, Progress
 from xlt.training.track import Nowhere, Track, check_track, track
+from xlt.training.verdict import verdict
 
 SAVE_SECONDS = 600.0
 """A checkpoint is written at least so often, and at every evaluation."""
@@ -230,9 +231,11 @@ class _Loop:
             adapter = finish.mean([self.folder.kept_adapter(step) for step in averaged])
         else:
             adapter = self.folder.kept_adapter(kept.step)
+        # What is kept is scored as it is kept, also when it was before: a training that was gone on with has no scores.
+        self.trainer.set_adapter(adapter)
+        logits = self.held.score(self.trainer)
         if len(averaged) > 1:
-            self.trainer.set_adapter(adapter)
-            kept = self.held.evaluate(self.trainer, standing.step, kept.epoch, kept.train_loss)
+            kept = self.held.evaluation(logits, standing.step, kept.epoch, kept.train_loss)
             best = recipe.best != "last" and kept.rank(recipe.best) > best_of(evaluations, recipe.best).rank(
                 recipe.best
             )
@@ -241,7 +244,8 @@ class _Loop:
         peak = self.trainer.peak_memory()
         loaded = self.trainer.loaded
         if self.trainer.leads:
-            card = finish.write_model(self.folder, self.tuning, adapter, kept, standing, loaded)
+            judged = verdict(self.held, logits, self.tuning.choice, self.tuning.task, finish.measured_on(recipe))
+            card = finish.write_model(self.folder, self.tuning, adapter, kept, judged, standing, loaded)
             self.folder.tidy()
         else:
             card = Card(self.tuning.name, "", "")
