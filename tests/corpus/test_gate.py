@@ -12,12 +12,13 @@ import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from corpus.workspaces import add_tweets, holder, let_go, make_corpus, python, query
-from xlt.corpus import gate, naming, schema
+from xlt.corpus import gate, leash, naming, schema
 from xlt.errors import XltError
 from xlt.processes import program_of
 
@@ -70,6 +71,7 @@ def test_what_a_killed_writer_committed_is_there(corpus: Path) -> None:
     code = """
 import os, signal, sys
 from pathlib import Path
+from typing import Any
 from xlt.corpus import gate
 with gate.opened(Path(sys.argv[1]), write=True) as con:
     con.execute("INSERT INTO meta VALUES ('committed', 'yes')")
@@ -138,6 +140,7 @@ def test_processes_that_write_by_turns_lose_nothing(corpus: Path) -> None:
     code = """
 import sys
 from pathlib import Path
+from typing import Any
 from xlt.corpus import gate
 print("ready", flush=True)
 for turn in range(15):
@@ -159,7 +162,7 @@ def test_only_the_gate_opens_a_corpus(repository: Path) -> None:
         for path in source.rglob("*.py")
         if re.search(r"duckdb\.connect\((?!\)|config=)|ATTACH ", path.read_text(encoding="utf-8"))
     }
-    assert opening == {"corpus/gate.py", "corpus/store.py"}, "store.py makes new files"
+    assert opening == {"corpus/gate.py", "corpus/opening.py", "corpus/store.py"}, "store.py makes new files"
 
 
 def test_memory_is_bounded_and_what_spills_is_removed(corpus: Path) -> None:
@@ -285,6 +288,7 @@ def test_what_a_killed_writer_logged_is_written_anew_once(corpus: Path) -> None:
     code = """
 import os, signal, sys
 from pathlib import Path
+from typing import Any
 from xlt.corpus import gate
 with gate.opened(Path(sys.argv[1]), write=True) as con:
     con.execute("INSERT INTO meta VALUES ('logged', 'yes')")
@@ -323,6 +327,7 @@ def test_nobody_opens_the_file_while_it_is_replaced(corpus: Path) -> None:
     code = """
 import sys
 from pathlib import Path
+from typing import Any
 from xlt.corpus import gate
 print("ready", flush=True)
 with gate.opened(Path(sys.argv[1]), write=True):
@@ -342,6 +347,7 @@ def test_writers_lose_nothing_while_the_corpus_is_written_anew(corpus: Path) -> 
     write = """
 import sys
 from pathlib import Path
+from typing import Any
 from xlt.corpus import gate
 print("ready", flush=True)
 for turn in range(40):
@@ -351,6 +357,7 @@ for turn in range(40):
     anew = """
 import sys
 from pathlib import Path
+from typing import Any
 from xlt.corpus import gate
 print("ready", flush=True)
 while True:
@@ -365,3 +372,53 @@ while True:
         y.kill()
     assert corpus.stat().st_ino != before
     assert query(corpus, "SELECT count(*) FROM meta WHERE key IN ('a', 'b')") == [(80,)]
+
+
+def test_jobs_on_a_leash_share_a_duckdb_but_hold_no_file(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To make one takes ten times as long as to attach the file; one that has spilled is not kept."""
+    made = 0
+    connect = duckdb.connect
+
+    def counted(*args: Any, **options: Any) -> duckdb.DuckDBPyConnection:
+        nonlocal made
+        made += 1
+        return connect(*args, **options)
+
+    monkeypatch.setattr(duckdb, "connect", counted)
+    spill = corpus.parent / ".xlt" / "spill"
+    with leash.Leash("100MB").hold():
+        for _ in range(3):
+            with gate.opened(corpus) as con:
+                con.execute("CREATE TEMP TABLE mine AS SELECT * FROM tweets")
+                assert con.execute(COUNT).fetchone() == (3,)
+            assert not spill.exists()
+            with holder(corpus, "write"):
+                pass
+        assert made == 1
+        with gate.opened(corpus) as con:
+            con.execute("SELECT r, md5(r::VARCHAR) AS h FROM range(3_000_000) t(r) ORDER BY h").fetchone()
+            assert any(spill.rglob("*.tmp")), "the query was meant not to fit"
+        assert not spill.exists()
+        with gate.opened(corpus), gate.opened(corpus) as con:
+            assert con.execute(COUNT).fetchone() == (3,)
+        assert made == 2
+    with gate.opened(corpus, write=True) as con:
+        con.execute("INSERT INTO meta VALUES ('a', 'b')")
+    gate.cool()
+    assert query(corpus, "SELECT value FROM meta WHERE key = 'a'") == [("b",)]
+
+
+def test_a_result_that_is_still_read_keeps_writers_of_this_process_out(corpus: Path) -> None:
+    with leash.Leash().hold(), gate.opened(corpus) as con:
+        reader = con.sql("SELECT r FROM range(1_000_000) t(r), (SELECT max(id) FROM tweets)").to_arrow_reader(1000)
+        reader.read_next_batch()
+    with (
+        pytest.raises(gate.CorpusLockedError, match="in use by"),
+        gate.opened(corpus, write=True, patience=0.1),
+    ):
+        pass
+    reader.close()
+    del reader
+    with gate.opened(corpus, write=True, patience=0.1) as con:
+        assert con.execute(COUNT).fetchone() == (3,)
+    gate.cool()

@@ -11,8 +11,6 @@ outlives the block keeps the lock, and the next writer of this process would wai
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -21,12 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlt.corpus import duck, leash, naming, schema
+from xlt.corpus import duck, leash, naming, opening, schema
 from xlt.corpus.refusals import CorpusLockedError as CorpusLockedError
 from xlt.corpus.refusals import damage as damage_of
 from xlt.corpus.refusals import refused
 from xlt.errors import XltError
-from xlt.processes import alive
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -41,6 +38,8 @@ class _Door:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     root: DuckDBPyConnection | None = None
+    warm: DuckDBPyConnection | None = None
+    """A DuckDB without a file for the next reader, kept where a thread with a leash had it: more jobs will come."""
     readers: int = 0
     writing: bool = False
 
@@ -92,8 +91,12 @@ def _enter(door: _Door, path: Path, write: bool, memory: str, deadline: float) -
                 )
             else:
                 try:
-                    door.root = door.root or _connect(path, write, memory)
+                    if door.root is None:
+                        warm, door.warm = door.warm, None
+                        door.root = _connect(path, write, memory, warm)
                     cursor = door.root.cursor()
+                    if not write:
+                        cursor.execute(f"USE {opening.name(path)}")
                 except CorpusLockedError as error:
                     busy = error
                 else:
@@ -110,14 +113,29 @@ def _enter(door: _Door, path: Path, write: bool, memory: str, deadline: float) -
 def _leave(door: _Door, path: Path, cursor: DuckDBPyConnection) -> None:
     cursor.close()
     with door.lock:
-        if door.writing:
+        write = door.writing
+        if write:
             door.writing = False
         else:
             door.readers -= 1
         if door.readers == 0 and door.root is not None:
-            door.root.close()
+            if write or leash.current() is None:
+                door.root.close()
+            else:
+                door.warm = opening.let_go(door.root, path)
             door.root = None
-            _remove_spill(path)
+            opening.remove_spill(path)
+
+
+def cool() -> None:
+    """Close what is kept for later readers: no more jobs will come."""
+    with _doors_lock:
+        doors = list(_doors.values())
+    for door in doors:
+        with door.lock:
+            if door.warm is not None:
+                door.warm.close()
+                door.warm = None
 
 
 def rewrite(path: Path, storage: str, patience: float = PATIENCE) -> None:
@@ -146,7 +164,7 @@ def rewrite(path: Path, storage: str, patience: float = PATIENCE) -> None:
                 if _copied(path, storage):
                     return
                 # What a killed writer left in the log must be in the file first.
-                _open(path, True, duck.MEMORY).close()
+                opening.opened(path, True, duck.MEMORY).close()
             except CorpusLockedError:
                 if time.monotonic() >= deadline:
                     raise
@@ -154,7 +172,7 @@ def rewrite(path: Path, storage: str, patience: float = PATIENCE) -> None:
     finally:
         with door.lock:
             door.writing = False
-        _remove_spill(path)
+        opening.remove_spill(path)
 
 
 def _copied(path: Path, storage: str) -> bool:
@@ -163,7 +181,7 @@ def _copied(path: Path, storage: str) -> bool:
 
     aside = path.with_name(f".{path.stem}.{os.getpid()}.part")
     aside.unlink(missing_ok=True)
-    with duck.job(_make_spill(path)) as con:
+    with duck.job(opening.make_spill(path)) as con:
         try:
             # Attached for reading, which keeps writers out; for writing, DuckDB would remove the log of the new file.
             with naming.kept(path):
@@ -191,10 +209,10 @@ def _copied(path: Path, storage: str) -> bool:
     return True
 
 
-def _connect(path: Path, write: bool, memory: str) -> DuckDBPyConnection:
+def _connect(path: Path, write: bool, memory: str, warm: DuckDBPyConnection | None) -> DuckDBPyConnection:
     """Open, check that it is a corpus, and bring an older schema up to date."""
-    _check_file(path)
-    connection = _open(path, write, memory)
+    opening.check(path)
+    connection = opening.opened(path, write, memory, warm)
     try:
         found = schema.version_of(connection)
         if found is None:
@@ -208,7 +226,7 @@ def _connect(path: Path, write: bool, memory: str) -> DuckDBPyConnection:
             connection = _migrated(connection, path, write, memory)
     except BaseException as error:
         connection.close()
-        _remove_spill(path)
+        opening.remove_spill(path)
         damage = damage_of(path, error)
         if damage is None:
             raise
@@ -221,64 +239,9 @@ def _migrated(connection: DuckDBPyConnection, path: Path, write: bool, memory: s
         schema.migrate(connection)
         return connection
     connection.close()
-    writer = _open(path, True, memory)
+    writer = opening.opened(path, True, memory)
     try:
         schema.migrate(writer)
     finally:
         writer.close()
-    return _open(path, False, memory)
-
-
-def _check_file(path: Path) -> None:
-    # stat() does not open the file, so it is safe; DuckDB alone would make a new file where there is none.
-    if path.is_dir():
-        raise XltError(f"{path} is a folder; a corpus is a file such as {path / 'corpus.duckdb'}.")
-    if not path.exists():
-        raise XltError(f"There is no corpus {path}; make one with xlt import FILE.")
-
-
-def _open(path: Path, write: bool, memory: str) -> DuckDBPyConnection:
-    import duckdb
-
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": memory,
-        "temp_directory": str(_make_spill(path)),
-        # Set before the file is opened: DuckDB would ask its server for a reader of files that it does not know.
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-    }
-    try:
-        with naming.kept(path):
-            connection = duckdb.connect(str(path), read_only=not write, config=config)
-    except duckdb.Error as error:
-        _remove_spill(path)
-        raise refused(path, error) from None
-    connection.execute("SET GLOBAL TimeZone = 'UTC'")
-    return connection
-
-
-def _spill(path: Path) -> Path:
-    return path.parent / ".xlt" / "spill" / f"{path.stem}-{os.getpid()}"
-
-
-def _make_spill(path: Path) -> Path:
-    folder = _spill(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for other in folder.parent.iterdir():
-            # What a killed process left.
-            if other != folder and not alive(int(other.name.rpartition("-")[2])):
-                shutil.rmtree(other, ignore_errors=True)
-    except (OSError, ValueError):
-        return folder if folder.is_dir() else Path(tempfile.gettempdir())
-    return folder
-
-
-def _remove_spill(path: Path) -> None:
-    folder = _spill(path)
-    shutil.rmtree(folder, ignore_errors=True)
-    for parent in (folder.parent, folder.parent.parent):
-        try:
-            parent.rmdir()
-        except OSError:
-            return
+    return opening.opened(path, False, memory)

@@ -19,7 +19,8 @@ class CorpusLockedError(XltError):
 def refused(path: Path, error: Exception) -> XltError:
     """Why DuckDB did not open the file."""
     message = str(error)
-    if "lock" in message or "already open in" in message or "different configuration" in message:
+    here = "different configuration" in message or "already attached" in message
+    if here or "lock" in message or "already open in" in message:
         holder = _HOLDER.search(message)
         if holder:
             pid = int(holder["pid"])
@@ -28,7 +29,7 @@ def refused(path: Path, error: Exception) -> XltError:
                 f"The corpus {path} is in use by {program} (process {pid}); close it there, or try again when it is "
                 "done."
             )
-        if "Conflicting" in message or "different configuration" in message:
+        if here or "Conflicting" in message:
             return CorpusLockedError(
                 f"The corpus {path} is in use by another program; close it there, or try again when it is done."
             )

@@ -195,3 +195,6 @@ def settle(patience: float = 5.0) -> None:
     for thread in threading.enumerate():
         if thread.name.startswith(_THREAD):
             thread.join(max(0.0, deadline - time.monotonic()))
+    from xlt.corpus import gate
+
+    gate.cool()
