@@ -48,24 +48,25 @@ def fill(workspace: Path, posts: Sequence[Post], run: str | None = "2026-03-02-a
         con.execute(
             "INSERT INTO imports VALUES (1, 'posts.csv', 'x', 'table', '2026-03-02', ?, ?, 0, 0, '0')", [len(posts)] * 2
         )
-        for post in posts:
-            key = None if post.text is None else key_of(post.text)
-            con.execute(
-                "INSERT INTO tweets (id, platform, text, text_key, created_at, lang_tag, lang, lang_confidence, "
-                "author, retweet_of, country, source) VALUES (?, 'x', ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
-                [
-                    post.id,
-                    post.text,
-                    key,
-                    post.at,
-                    post.tag,
-                    post.lang,
-                    None if post.lang is None else 0.9,
-                    post.author,
-                    post.repost_of,
-                    post.country,
-                ],
-            )
+        columns = [
+            [each.id for each in posts],
+            [each.text for each in posts],
+            [None if each.text is None else key_of(each.text) for each in posts],
+            [each.at for each in posts],
+            [each.tag for each in posts],
+            [each.lang for each in posts],
+            [None if each.lang is None else 0.9 for each in posts],
+            [each.author for each in posts],
+            [each.repost_of for each in posts],
+            [each.country for each in posts],
+        ]
+        # Whole lists: row by row takes a tenth of a second.
+        con.execute(
+            "INSERT INTO tweets (id, platform, text, text_key, created_at, lang_tag, lang, lang_confidence, "
+            "author, retweet_of, country, source) SELECT unnest(?), 'x', unnest(?), unnest(?::UUID[]), "
+            "unnest(?::TIMESTAMP[]), unnest(?), unnest(?), unnest(?::FLOAT[]), unnest(?), unnest(?), unnest(?), 1",
+            columns,
+        )
         con.execute("COMMIT")
     if run is not None:
         add_run(path, posts, run)
@@ -83,9 +84,18 @@ def add_run(
             "INSERT INTO runs VALUES (?, 'f', 'tiny', 'h', ?, ?, ?, ?, now()::TIMESTAMP, now()::TIMESTAMP, ?, ?)",
             [run, task, TASK.hash, list(TASK.names), list(seen), len(labels), json.dumps({})],
         )
-        for key, post in labels.items():
-            chances = [post.confidence if name == post.label else (1 - post.confidence) / 3 for name in TASK.names]
-            con.execute(
-                "INSERT INTO predictions VALUES (?, ?, ?, ?, ?)", [run, key, post.label, post.confidence, chances]
-            )
+        chances = [
+            [post.confidence if name == post.label else (1 - post.confidence) / 3 for name in TASK.names]
+            for post in labels.values()
+        ]
+        con.execute(
+            "INSERT INTO predictions SELECT ?, unnest(?::UUID[]), unnest(?), unnest(?), unnest(?::FLOAT[][])",
+            [
+                run,
+                list(labels),
+                [post.label for post in labels.values()],
+                [post.confidence for post in labels.values()],
+                chances,
+            ],
+        )
         con.execute("COMMIT")

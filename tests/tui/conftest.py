@@ -68,8 +68,13 @@ POSTS = [
 ]
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def small_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten English posts (6 pro, 2 anti, 2 unrelated), four German (3 anti, 1 neutral), one Korean (pro)."""
-    fill(tmp_path / "small", POSTS, RUN)
-    return tmp_path / "small"
+    return fill(tmp_path_factory.mktemp("small") / "small", POSTS, RUN).parent
+
+
+@pytest.fixture
+def small(small_once: Path, tmp_path: Path) -> Path:
+    """A copy of the small workspace."""
+    return Path(shutil.copytree(small_once, tmp_path / "small"))
