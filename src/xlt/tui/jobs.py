@@ -65,6 +65,10 @@ class Job:
         if not waits:
             self._jobs.deliver(self, self._speak)
 
+    def hand(self, then: Callable[[T], None], part: T) -> None:
+        """Hand a part of the result to `then` in the event loop, and go on."""
+        self._jobs.deliver(self, lambda: then(part))
+
     def cancel(self) -> None:
         """End its query; nothing of it arrives from now on."""
         self.leash.stop()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.app import ComposeResult
@@ -16,24 +14,24 @@ from textual.widgets import Static
 
 from xlt.corpus.filters import Filter
 from xlt.corpus.labelled import Run
-from xlt.corpus.selection import ORDERS, Numbers, Order, Wanted, reversed_order
+from xlt.corpus.selection import ORDERS, Order, Wanted, reversed_order
 from xlt.errors import XltError
 from xlt.tui import filtering
 from xlt.tui.actions import bindings
 from xlt.tui.choice import Choice, Line
 from xlt.tui.filtering import FilterScreen
 from xlt.tui.jobs import Job
+from xlt.tui.posts import reading
 from xlt.tui.posts.detail import Detail
+from xlt.tui.posts.matches import Matches
 from xlt.tui.posts.pages import PAGE, Pages, columns_for
+from xlt.tui.posts.reading import Found, Window
 from xlt.tui.scheme import Scheme, scheme_of
 from xlt.tui.screen import XltScreen
 from xlt.tui.widgets.rows import Rows
 from xlt.tui.words import harmless
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from xlt.corpus.pages import Line as Entry
     from xlt.corpus.pages import Post
 
@@ -48,16 +46,6 @@ _SORTED = {
 }
 BESIDE = 100
 """Columns from which the post stands beside the list."""
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A selection, with what is seen of it first."""
-
-    numbers: Numbers
-    page: int
-    lines: list[Entry]
-    post: Post | None
 
 
 class PostsScreen(XltScreen):
@@ -77,9 +65,11 @@ class PostsScreen(XltScreen):
         self._pages: Pages | None = None
         self._unread: Pages | None = None
         """Pages of which one could not be read; nothing more is asked of them."""
-        self._matches: npt.NDArray[np.uint32] | None = None
+        self._matches: Matches | None = None
         self._words: str | None = None
         self._post: Post | None = None
+        self._awaited: int | None = None
+        """The post at the cursor, while it is read with its selection."""
 
     def body(self) -> ComposeResult:
         yield Static(id="what")
@@ -93,6 +83,11 @@ class PostsScreen(XltScreen):
         self.query_one(Rows).focus()
         self._fold()
         self.watch(self.app, "theme", self._repaint, init=False)
+
+    def on_unmount(self) -> None:
+        super().on_unmount()
+        # The arrays would wait for the garbage collector with it.
+        self._pages = self._unread = self._matches = None
 
     # What is asked for
 
@@ -110,42 +105,46 @@ class PostsScreen(XltScreen):
         self.clear()
         self._matches = None
         self._say_what()
-        self.jobs.start("select", lambda job: self._select(job, wanted), self._selected, about="Selecting")
+        window = self._window()
+        self.jobs.start("select", lambda job: self._select(job, wanted, window), self._show_first, about="Selecting")
 
-    def _select(self, job: Job, wanted: Wanted) -> _Found:
-        from xlt.corpus.pages import page, post
-        from xlt.corpus.selection import part, select
+    def _window(self) -> Window:
+        rows = self.query_one(Rows)
+        length = None if self._pages is None else len(self._pages)
+        return Window(length, rows.cursor, rows.seen.start, rows.size.height)
 
-        run = self._run.id if self._run else None
-        # With the first page and the first post: to open the corpus for each of them costs more than to read them.
+    def _select(self, job: Job, wanted: Wanted, window: Window) -> Post | None:
+        from xlt.corpus.pages import post
+
+        # The lines that are seen and the post at the cursor with it: to open the corpus anew for them costs more.
         with job.corpus(self.xlt.corpus) as con:
-            numbers = select(con, wanted, self._run)
-            cursor = self._place(numbers)
-            first = cursor // PAGE
-            lines = page(con, part(numbers, first * PAGE, (first + 1) * PAGE), run)
-            return _Found(numbers, first, lines, post(con, int(numbers[cursor]), run) if len(numbers) else None)
+            found = reading.select(con, wanted, self._run, window)
+            job.hand(self._selected, found)
+            if not len(found.numbers):
+                return None
+            return post(con, int(found.numbers[found.cursor]), self._run.id if self._run else None)
 
-    def _place(self, numbers: Numbers) -> int:
-        """Where the cursor will stand: where it was, when these are as many posts as before."""
-        same = self._pages is not None and len(self._pages) == len(numbers)
-        return min(self.query_one(Rows).cursor, max(0, len(numbers) - 1)) if same else 0
-
-    def _selected(self, found: _Found) -> None:
-        numbers = found.numbers
+    def _selected(self, found: Found) -> None:
         # A page of the former selection has no place in this one.
         self.jobs.cancel("page")
-        rows = self.query_one(Rows)
-        cursor = self._place(numbers)
-        columns = self._columns()
-        self._pages = Pages(numbers, self._scheme, columns, self._want)
-        self._pages.words, self._pages.dark = self._words, self.app.current_theme.dark
-        self._pages.put(found.page, found.lines)
-        rows.show(self._pages, columns, cursor)
         self.jobs.cancel("post")
-        self._show_post(found.post)
+        rows = self.query_one(Rows)
+        columns = self._columns()
+        self._pages = Pages(found.numbers, self._scheme, columns, self._want)
+        self._pages.words, self._pages.dark = self._words, self.app.current_theme.dark
+        for number, lines in found.pages:
+            self._pages.put(number, lines)
+        self._awaited = int(found.numbers[found.cursor]) if len(found.numbers) else None
+        rows.show(self._pages, columns, found.cursor)
         self._say_what()
         if self._words:
             self._search(self._words, jump=False)
+
+    def _show_first(self, post: Post | None) -> None:
+        # Unless the cursor has moved on meanwhile.
+        if post is None or post.number == self._awaited:
+            self._show_post(post)
+        self._awaited = None
 
     def _want(self, page: int) -> None:
         # Asked while a line is drawn: only the pages that are seen when the job begins are read.
@@ -158,8 +157,6 @@ class PostsScreen(XltScreen):
         self.fail(error)
 
     def _read_pages(self, job: Job) -> list[tuple[int, list[Entry]]]:
-        from xlt.corpus.pages import page
-
         pages = self._pages
         assert pages is not None
         seen = self.query_one(Rows).seen
@@ -167,7 +164,7 @@ class PostsScreen(XltScreen):
             each for each in range(seen.start // PAGE, (max(seen.stop, 1) - 1) // PAGE + 1) if not pages.has(each)
         ]
         with job.corpus(self.xlt.corpus) as con:
-            return [(each, page(con, pages.numbers_of(each), self._run.id if self._run else None)) for each in wanted]
+            return reading.read_pages(con, pages.numbers, wanted, self._run.id if self._run else None)
 
     def _show_pages(self, found: list[tuple[int, list[Entry]]]) -> None:
         if self._pages is None:
@@ -182,9 +179,12 @@ class PostsScreen(XltScreen):
     def _moved(self, event: Rows.Moved) -> None:
         self._say_what()
         if self._pages is not None and len(self._pages):
-            number = self._pages.numbers[event.index]
-            if self._post is None or self._post.number != int(number):
-                self.jobs.start("post", lambda job: self._read_post(job, int(number)), self._show_post)
+            number = int(self._pages.numbers[event.index])
+            if number == self._awaited:
+                return
+            self._awaited = None
+            if self._post is None or self._post.number != number:
+                self.jobs.start("post", lambda job: self._read_post(job, number), self._show_post)
 
     def _read_post(self, job: Job, number: int) -> Post | None:
         from xlt.corpus.pages import post
@@ -234,11 +234,11 @@ class PostsScreen(XltScreen):
         if wanted.order in _SORTED:
             parts.append(f"{_SORTED[wanted.order]} {'↓' if wanted.descending else '↑'}")
         if self._matches is not None:
-            parts.append(f"{len(self._matches):,} hold “{self._words}”")
+            parts.append(f"{len(self._matches):,} hold “{self._matches.words}”")
         line = " · ".join(parts)
         if self._pages is not None and len(self._pages):
             line += f"     row {self.query_one(Rows).cursor + 1:,}"
-        self.query_one("#what", Static).update(Content(line))
+        self.query_one("#what", Static).update(Content(line), layout=False)
 
     # What the user does
 
@@ -300,14 +300,14 @@ class PostsScreen(XltScreen):
         if pages is None:
             return
 
-        def find(job: Job) -> npt.NDArray[np.uint32]:
+        def find(job: Job) -> Matches:
             from xlt.corpus.selection import holding
 
             with job.corpus(self.xlt.corpus) as con:
-                return holding(con, pages.numbers, words)
+                return Matches(words, holding(con, pages.numbers, words))
 
-        def found(places: npt.NDArray[np.uint32]) -> None:
-            self._matches = places
+        def found(matches: Matches) -> None:
+            self._matches = matches
             self._say_what()
             if jump:
                 self._jump(1, stay=True)
@@ -327,12 +327,10 @@ class PostsScreen(XltScreen):
             self.tell(f"No post here holds “{self._words}”." if self._words else "Nothing was searched yet: /")
             return
         rows = self.query_one(Rows)
-        places = cast("Sequence[int]", self._matches)
-        at = bisect_left(places, rows.cursor + (0 if step < 0 or stay else 1)) - (step < 0)
-        if not 0 <= at < len(places):
+        place, around = self._matches.beside(rows.cursor, step, stay)
+        if around:
             self.tell("From the last match to the first." if step > 0 else "From the first match to the last.")
-            at %= len(self._matches)
-        rows.cursor = int(self._matches[at])
+        rows.cursor = place
 
     def action_copy(self) -> None:
         """Copy the text."""
