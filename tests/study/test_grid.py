@@ -223,7 +223,7 @@ def test_prompts_show_nothing_like_a_test_text(folder: Path) -> None:
     (folder / "study.toml").write_text(TUNED.replace("k = 2", "k = 64"), encoding="utf-8")
     grid = Grid(load_study(folder / "study.toml"), Where(folder))
     cell = next(cell for cell in grid.study.cells if cell.strategy == "few-shot")
-    shown = {each.text for each in grid._shown(cell)["en"]}
+    shown = {each.text for each in grid.shown(cell)["en"]}
     assert len(shown) == 23
     assert known not in shown
 

@@ -39,6 +39,21 @@ def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     write_csv(sys.stdout, columns, rows)
 
 
+def width() -> int:
+    """Cells of the terminal's width."""
+    from rich.console import Console
+
+    return Console().width
+
+
+def print_width(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
+    """Cells that a table takes with nothing cut."""
+    from rich.cells import cell_len
+
+    longest = [max([cell_len(name), *(cell_len(_shown(row[i])) for row in rows)]) for i, name in enumerate(columns)]
+    return sum(longest) + 2 * (len(columns) - 1)
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], figures: Collection[str] = ()) -> None:
     """A table on stdout, numbers to the right. Long texts share what the terminal has left; nothing else is cut.
 

@@ -21,37 +21,64 @@ app = typer.Typer(help="Studies of transfer between languages: plan, run, table,
 STUDY = Annotated[Path, typer.Argument(help="The study's TOML file.")]
 WORKSPACE = Annotated[Path, typer.Option(help="The folder that holds models/.")]
 BACKEND = Annotated[str, typer.Option(help="auto, torch or mlx.")]
+DEVICE = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, metal …")]
+THREADS = Annotated[int, typer.Option(min=0, help="CPU threads; 0: one per core.")]
 SHARD = Annotated[str | None, typer.Option(help="k/N: the k-th of N parts of the cells.")]
 SCORE = Annotated[str, typer.Option(help="macro_f1 or accuracy.")]
 FORMAT = Annotated[str | None, typer.Option(help="table, csv, json or parquet.")]
+INTERVAL = "95 % of all"
 OUTPUT = Annotated[Path | None, typer.Option("--output", "-o", help="A .csv, .json or .parquet file.")]
 
 
 @app.command("plan")
-def plan(study: STUDY, workspace: WORKSPACE = Path(), shard: SHARD = None) -> None:
-    """How many cells a study has, which are done, and how long the rest may take by those that are.
+def plan(
+    study: STUDY,
+    workspace: WORKSPACE = Path(),
+    backend: BACKEND = "auto",
+    device: DEVICE = "auto",
+    threads: THREADS = 0,
+    shard: SHARD = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Load no model to time it.")] = False,
+) -> None:
+    """How many cells a study has, which are done, and how long the rest may take.
+
+    By the cells that are done; where none of a kind is, by some steps and texts that are timed now, on this machine.
 
     Example: xlt transfer plan study.toml
     """
     from xlt.cli.narrate import duration
     from xlt.cli.rows import print_table
-    from xlt.study.grid import time_left
+    from xlt.study.hours import kind_of, time_left
 
-    grid = _grid(study, workspace)
+    grid = _grid(study, workspace, backend, device, threads)
     cells = _part(grid, shard)
-    rows = []
-    for strategy in dict.fromkeys(cell.strategy for cell in cells):
-        mine = [cell for cell in cells if cell.strategy == strategy]
+    rows, problems, total = [], {}, 0.0
+    for kind in dict.fromkeys(map(kind_of, cells)):
+        mine = [cell for cell in cells if kind_of(cell) == kind]
         done = sum(grid.store.finished(cell) for cell in mine)
         failed = sum(grid.store.failure(cell) is not None for cell in mine)
-        left = time_left(grid, mine)
-        rows.append([strategy, len(mine), done, failed, "unknown" if left is None else duration(left)])
-    print_table(["strategy", "cells", "done", "failed", "time left"], rows)
+        left = time_left(grid, mine, measure=not quick)
+        total += left.seconds or 0.0
+        told = "unknown" if left.seconds is None else f"about {duration(left.seconds)}" if done < len(mine) else "–"
+        rows.append([" ".join(part for part in kind if part), len(mine), done, failed, told, left.source])
+        if left.problem:
+            problems[left.problem] = rows[-1][0]
+    print_table(["strategy", "cells", "done", "failed", "time left", "from"], rows)
     print(
         f"\n{len(grid.test.texts):,} test texts in {len(set(grid.test.langs))} languages; results go to "
-        f"{grid.store.folder}.\nTime is known once a cell of a strategy is done.",
+        f"{grid.store.folder}.",
         file=sys.stderr,
     )
+    if any(row[-1] == "timed steps" for row in rows):
+        print(
+            "timed steps: a first estimate, from a few steps and texts on this machine as busy as it is now; it "
+            "becomes better when cells are done.",
+            file=sys.stderr,
+        )
+    for problem, what in problems.items():
+        print(f"{what}: {problem}", file=sys.stderr)
+    if total and not problems:
+        print(f"In all about {duration(total)}, one cell after the other.", file=sys.stderr)
 
 
 @app.command("run")
@@ -59,8 +86,8 @@ def run(
     study: STUDY,
     workspace: WORKSPACE = Path(),
     backend: BACKEND = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, metal …")] = "auto",
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: one per core.")] = 0,
+    device: DEVICE = "auto",
+    threads: THREADS = 0,
     shard: SHARD = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No narration on stderr.")] = False,
 ) -> None:
@@ -98,13 +125,13 @@ def table(
 ) -> None:
     """What the study came to: training sets by test languages, mean over seeds; * marks languages seen in training.
 
-    --format csv has the 95 % intervals over test texts, of the seed in the middle, and `all but overlaps`: without the
-    test texts that are nearly one that was learnt from.
+    Intervals are 95 %, over test texts, of the seed in the middle. --format csv has those of every language that
+    allows one, and `all but overlaps`: without the test texts that are nearly one that was learnt from.
 
     Example: xlt transfer table study.toml
     """
     from xlt.cli.rows import choose_format
-    from xlt.study.transfer import matrix, overlap_note, per_seed, within_language
+    from xlt.study.transfer import long_table, matrix, overlap_note, per_seed, within_language
 
     _check_score(score)
     chosen = choose_format(format, output)
@@ -121,7 +148,8 @@ def table(
     elif chosen == "table" and output is None:
         _print_matrix(whole)
     else:
-        _give(*_long(whole), chosen, output)
+        found = long_table(whole)
+        _give(found.columns, found.rows, chosen, output)
     if chosen == "table" and (note := overlap_note(grid, whole)):
         print(note, file=sys.stderr)
 
@@ -164,13 +192,13 @@ def plot(
     folder: Annotated[Path | None, typer.Option(help="Where to put the pictures. Default: beside the cells.")] = None,
     format: Annotated[str, typer.Option(help="svg, pdf or png.")] = "svg",
 ) -> None:
-    """Draw the heat map of training sets by languages, and learning curves where the study has shots.
+    """Draw the heat map of training sets by languages, seen against unseen, and learning curves of the study's shots.
 
     Example: xlt transfer plot study.toml
     """
     from xlt.study.drawing import FORMATS
-    from xlt.study.plots import curves, heat_map
-    from xlt.study.transfer import curves_of, matrix
+    from xlt.study.plots import curves, heat_map, seen_dots
+    from xlt.study.transfer import curves_of, matrix, within_language
 
     _check_score(score)
     if format not in FORMATS:
@@ -182,6 +210,10 @@ def plot(
     place.mkdir(parents=True, exist_ok=True)
     heat_map(found, place / f"heat-map.{format}")
     print(place / f"heat-map.{format}")
+    within = within_language(found)
+    if any(row[-1] is not None for row in within.rows):
+        seen_dots(within, score, place / f"seen.{format}")
+        print(place / f"seen.{format}")
     for name, points in curves_of(grid, cells, score).items():
         curves(points, score, place / f"curves-{name}.{format}")
         print(place / f"curves-{name}.{format}")
@@ -209,36 +241,43 @@ def _check_score(score: str) -> None:
         raise UsageError(f"--score {score}: there are {', '.join(SCORES)}.")
 
 
+def _points(value: float) -> str:
+    return f"{value:.3f}".removeprefix("0")
+
+
 def _print_matrix(found: Matrix) -> None:
-    from xlt.cli.rows import print_table
+    from xlt.cli.rows import print_table, print_width, width
     from xlt.study.evaluate import APART
     from xlt.study.transfer import POOLED
 
     rows: list[list[Any]] = []
+    intervals: list[list[Any]] = []
     for row in found.rows:
         line: list[Any] = [row, found.seeds[row]]
         for column in found.columns:
             spot = found.spots.get((row, column))
             mark = "*" if spot and spot.seen else ""
-            line.append("–" if spot is None else f"{spot.mean:.3f}".removeprefix("0") + mark)
+            line.append("–" if spot is None else _points(spot.mean) + mark)
         rows.append(line)
-    print_table(["", "seeds", *found.columns], rows)
+        whole = found.spots[row, "all"]
+        told = "–" if whole.low is None or whole.high is None else f"{_points(whole.low)} to {_points(whole.high)}"
+        intervals.append([row, _points(whole.mean), told])
+    columns = ["", "seeds", *found.columns]
+    wide = [*columns, INTERVAL]
+    # The last of the pooled columns is `all`, so its interval stands beside it where there is room.
+    if print_width(wide, joined := [[*row, each[-1]] for row, each in zip(rows, intervals, strict=True)]) <= width():
+        print_table(wide, joined)
+    else:
+        print_table(columns, rows)
+        print()
+        print_table(["", "all", INTERVAL], intervals)
     least = min(spot.n for (_, column), spot in found.spots.items() if column not in (*POOLED, APART))
     print(
         f"\n{'Macro-F1' if found.score == 'macro_f1' else 'Accuracy'}, mean over seeds; * the language had labels in "
         f"training or in the prompt. The smallest language has {least} test texts: cells of that size are noise; "
-        "--seeds gives intervals where there can be any.",
+        f"--format csv gives intervals where there can be any. {INTERVAL}: over test texts, of the seed in the middle.",
         file=sys.stderr,
     )
-
-
-def _long(found: Matrix) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    columns = ("configuration", "language", "seen", "n", "seeds", found.score, "sd_over_seeds", "low", "high")
-    rows = [
-        (row, column, spot.seen, spot.n, found.seeds[row], spot.mean, spot.spread, spot.low, spot.high)
-        for (row, column), spot in found.spots.items()
-    ]
-    return columns, rows
 
 
 def _give(columns: Sequence[str], rows: Sequence[tuple[Any, ...]], chosen: str, output: Path | None) -> None:

@@ -32,6 +32,8 @@ class GoldRow:
     probability: float | None
     """Of being drawn; None where nobody knows."""
     text: str
+    unit: str = ""
+    """Of a corpus: the text's key, and the post where posts were drawn."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def gold_in_files(con: DuckDBPyConnection, source: Labelled, question: Question,
     chance = f"{duck.quote(columns.probability)}::VARCHAR" if columns.probability else "NULL"
     stratum = f"{duck.quote(columns.stratum)}::VARCHAR" if columns.stratum else "''"
     text = f"{duck.quote(columns.text)}::VARCHAR" if columns.text else "''"
-    rows = _rows(con, source, question, source.relation, gold, stratum, chance, text, [f"{gold} IS NOT NULL"], "")
+    rows = _rows(con, source, question, source.relation, gold, stratum, chance, text, "''", [f"{gold} IS NOT NULL"], "")
     return [_checked(row, columns) for row in rows]
 
 
@@ -81,7 +83,8 @@ def gold_in_corpus(
         f"QUALIFY row_number() OVER (PARTITION BY s_key, s_post ORDER BY {source.columns.order}) = 1 "
         "ORDER BY s_key, s_post"
     )
-    rows = _rows(con, source, question, relation, "s_label", "s_stratum", "s_chance", "text", [], once)
+    unit = "concat_ws(' ', s_key, s_post)"
+    rows = _rows(con, source, question, relation, "s_label", "s_stratum", "s_chance", "text", unit, [], once)
     return [replace(row, probability=float(given) if given else None) for row, given in rows], notes
 
 
@@ -147,6 +150,7 @@ def _rows(
     stratum: str,
     chance: str,
     text: str,
+    unit: str,
     extra: list[str],
     once: str,
 ) -> list[tuple[GoldRow, str | None]]:
@@ -157,7 +161,7 @@ def _rows(
     where = " AND ".join([*found, *extra])
     with duck.sentences("The gold labels can't be read", "check the columns that are named"):
         rows = con.execute(
-            f"SELECT {keys}{gold}, {source.columns.label}, {stratum}, {chance}, {text} FROM {relation}"
+            f"SELECT {keys}{gold}, {source.columns.label}, {stratum}, {chance}, {text}, {unit} FROM {relation}"
             f"{f' WHERE {where}' if where else ''} {once}",
             params,
         ).fetchall()
@@ -171,6 +175,7 @@ def _rows(
                 row[at + 2] or "",
                 None,
                 row[at + 4] or "",
+                row[at + 5],
             ),
             row[at + 3],
         )

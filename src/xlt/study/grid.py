@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from statistics import mean
+from typing import Any
 
 import numpy as np
 
@@ -136,6 +136,11 @@ class Grid:
         return {"task": self.task.hash, "train": train, "settings": settings}
 
     @cached_property
+    def scores(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Scores of finished cells by key, once reckoned: every table asks for them."""
+        return {}
+
+    @cached_property
     def lengths(self) -> Ints:
         """Characters of each test text."""
         return np.array([len(text) for text in self.test.texts], np.int64)
@@ -257,7 +262,7 @@ class Grid:
     def _prompted(self, cell: Cell) -> tuple[Probabilities, dict[str, object]]:
         backend = backends.choose(self.where.backend)
         model = find(cell.base, backend=backend.name, workspace=self.where.workspace)
-        shown = self._shown(cell) if cell.strategy == "few-shot" else {}
+        shown = self.shown(cell) if cell.strategy == "few-shot" else {}
         labeller = Labeller(model.files, backend, device=self.where.device, threads=self.where.threads)
         try:
             pairs = {lang: [(each.text, each.label) for each in some] for lang, some in shown.items()}
@@ -267,7 +272,7 @@ class Grid:
         seen = sorted({each.lang for some in shown.values() for each in some})
         return found, {"model": model.hash, "backend": backend.name, "seen": seen}
 
-    def _shown(self, cell: Cell) -> dict[str, list[Example]]:
+    def shown(self, cell: Cell) -> dict[str, list[Example]]:
         """The examples of the prompt by language; "" for texts of every other language."""
         taken = {*self.near, *(self.task.normalise(text) for text in self.test.texts)}
         pool = [each for each in self.material.examples if each.text not in taken]
@@ -292,17 +297,6 @@ class Grid:
         for turn in range(max(map(len, queues.values()))):
             picked += [queue[turn] for queue in queues.values() if turn < len(queue)]
         return picked[: cell.k]
-
-
-def time_left(grid: Grid, cells: Sequence[Cell]) -> float | None:
-    """Seconds that the unfinished cells of one strategy may take, by the mean of finished ones; None without any."""
-    done = [cell for cell in grid.study.cells if cell.strategy == cells[0].strategy and grid.store.finished(cell)]
-    left = sum(not grid.store.finished(cell) for cell in cells)
-    if not left:
-        return 0.0
-    if not done:
-        return None
-    return left * mean(float(grid.store.record(cell)["seconds"]) for cell in done)
 
 
 def guesses(probabilities: Probabilities) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

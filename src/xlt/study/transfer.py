@@ -13,6 +13,7 @@ from xlt.science.labels import Matched
 from xlt.science.metrics import accuracy, macro_f1
 from xlt.study.design import PROMPTED, Cell
 from xlt.study.evaluate import APART, Table, score_table
+from xlt.study.evaluate import SCORES as SCORE_COLUMNS
 from xlt.study.grid import Grid, guesses
 from xlt.study.rows import Rows, System
 
@@ -62,16 +63,17 @@ def label_of(cell: Cell) -> str:
 
 def per_seed(grid: Grid, cells: Sequence[Cell]) -> Table:
     """Every score of every finished cell, as `xlt evaluate` gives them, with the cell's parts in front."""
-    done = [cell for cell in cells if grid.store.finished(cell)]
-    table = score_table(as_rows(grid, done), grid.task)
     parts = ("strategy", "set", "shots", "base", "recipe", "examples_from", "seed")
-    by_key = {cell.key: cell for cell in done}
-    rows: list[tuple[Any, ...]] = []
-    for row in table.rows:
-        cell = by_key[row[0]]
+    table = Table((*parts, *SCORE_COLUMNS[1:]))
+    for cell in cells:
+        if not grid.store.finished(cell):
+            continue
+        if cell.key not in grid.scores:
+            grid.scores[cell.key] = score_table(as_rows(grid, [cell]), grid.task).rows
         shots = ",".join(f"{lang}={number}" for lang, number in cell.shots)
-        rows.append((cell.strategy, cell.set, shots, cell.base, cell.recipe, cell.shown, cell.seed, *row[1:]))
-    return Table((*parts, *table.columns[1:]), rows)
+        what = (cell.strategy, cell.set, shots, cell.base, cell.recipe, cell.shown, cell.seed)
+        table.rows += [(*what, *row[1:]) for row in grid.scores[cell.key]]
+    return table
 
 
 def as_rows(grid: Grid, cells: Sequence[Cell]) -> Rows:
@@ -131,6 +133,16 @@ def matrix(grid: Grid, cells: Sequence[Cell], score: str = "macro_f1") -> Matrix
                 high,
             )
     return Matrix(score, tuple(seeds), (*columns, *POOLED), spots, seeds, overlaps)
+
+
+def long_table(found: Matrix) -> Table:
+    """A matrix with a row for each of its spots."""
+    table = Table(("configuration", "language", "seen", "n", "seeds", found.score, "sd_over_seeds", "low", "high"))
+    table.rows += [
+        (row, column, spot.seen, spot.n, found.seeds[row], spot.mean, spot.spread, spot.low, spot.high)
+        for (row, column), spot in found.spots.items()
+    ]
+    return table
 
 
 def within_language(found: Matrix) -> Table:
@@ -219,6 +231,14 @@ def curves_of(grid: Grid, cells: Sequence[Cell], score: str) -> dict[str, dict[s
             if len(line) > 1:
                 curves.setdefault(name, {})[lang] = line
     return curves
+
+
+def curve_table(grid: Grid, cells: Sequence[Cell], score: str) -> Table:
+    """The points of `curves_of`."""
+    table = Table(("configuration", "language", "shots", score, "half_interval"))
+    for name, langs in curves_of(grid, cells, score).items():
+        table.rows += [(name, lang, *point) for lang, points in langs.items() for point in points]
+    return table
 
 
 def _half(spread: float | None, seeds: int) -> float:

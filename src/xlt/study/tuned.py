@@ -39,30 +39,34 @@ def tune(grid: Grid, cell: Cell, say: Callable[[str], None]) -> tuple[Model, dic
 
     Raises XltError; Interrupted when it was stopped, with a checkpoint that the next run goes on from.
     """
-    owner = replace(cell, strategy="finetune")
-    workspace = grid.store.at(owner)
-    path = workspace / "models" / MODEL
-    backend = backends.choose(grid.where.backend)
-    recipe = load_recipe(cell.recipe).changed(grid.study.settings)
-    choice = grid.choice(cell, recipe.dev_share)
+    tuning = tuning_of(grid, cell)
+    path = tuning.workspace / "models" / MODEL
     if not (path / "card.toml").is_file():
-        tuning = Tuning(
-            name=MODEL,
-            base=_base(cell.base, backend.name, grid.where.workspace),
-            task=grid.task,
-            choice=choice,
-            recipe=recipe,
-            seed=cell.seed,
-            workspace=workspace,
-            backend=backend.name,
-            device=grid.where.device,
-            threads=grid.where.threads,
-            resume=is_unfinished(path),
-        )
         listener: Listener = _Teller(say)
         finetune(tuning, listener)
+    choice = tuning.choice
     record: dict[str, object] = {"data": choice.hash, "seen": list(choice.seen), "examples": len(choice.train)}
-    return find(str(path.resolve()), backend=backend.name, workspace=grid.where.workspace), record
+    return find(str(path.resolve()), backend=tuning.backend, workspace=grid.where.workspace), record
+
+
+def tuning_of(grid: Grid, cell: Cell) -> Tuning:
+    """What makes the model of a cell. Raises XltError."""
+    workspace = grid.store.at(replace(cell, strategy="finetune"))
+    backend = backends.choose(grid.where.backend)
+    recipe = load_recipe(cell.recipe).changed(grid.study.settings)
+    return Tuning(
+        name=MODEL,
+        base=_base(cell.base, backend.name, grid.where.workspace),
+        task=grid.task,
+        choice=grid.choice(cell, recipe.dev_share),
+        recipe=recipe,
+        seed=cell.seed,
+        workspace=workspace,
+        backend=backend.name,
+        device=grid.where.device,
+        threads=grid.where.threads,
+        resume=is_unfinished(workspace / "models" / MODEL),
+    )
 
 
 def _base(name: str, backend: str, workspace: Path) -> Model:
