@@ -135,7 +135,14 @@ def test_a_stratified_sample_by_hand() -> None:
     found = share(sample, np.array([0.0, 1000, 0]), [0], BOTH)
     assert found.gold == pytest.approx(0.475)
     assert found.corrected == pytest.approx(0.475)
-    variance = 0.1**2 * 0.6 * (0.25 * 0.75 / 39) + 0.9**2 * (1 - 60 / 900) * (0.25 / 59)
+    # Each stratum's own spread, (y - mean)^2 / (n - 1), beside that of 5 cases of all; a row stands for 2.5 and
+    # 15 of 1,000.
+    of_all = 0.475 * 0.525 * 100 / 99
+    own_a, own_b = 0.1**2 * 0.25 * 0.75 / 39, 0.9**2 * 0.25 / 59
+    all_a, all_b = 40 * 0.0025**2 * of_all, 60 * 0.015**2 * of_all
+    cases_a, cases_b = 40 * 4 * of_all, 60 * 4 * of_all
+    variance = 0.6 * (cases_a * own_a + 5 * all_a) / (cases_a + 5)
+    variance += (1 - 60 / 900) * (cases_b * own_b + 5 * all_b) / (cases_b + 5)
     size = min(0.475 * 0.525 / variance, 100)
     assert found.gold_interval == pytest.approx(wilson(0.475, size))
 

@@ -27,6 +27,10 @@ CERTAIN = 1e12
 """The size that stands for all of the corpus: nothing is left to chance."""
 IMAGINED_ERRORS = 0.5
 """Spread over the kinds that move a row into or out of the members."""
+BORROWED = 5
+"""Cases, such as members or errors, that each stratum takes from all of them to tell its own spread."""
+MOST_WIDER = 1.1
+"""Times as wide as that of gold alone: an interval of PPI beyond is not worth having."""
 _TINY = 1e-15
 Bools = npt.NDArray[np.bool_]
 
@@ -114,6 +118,7 @@ def estimate(kinds: Kinds, counts: Floats, times: Floats | float = 1.0) -> Estim
     share = np.clip(ratio(kinds, counts, tuned), 0.0, 1.0)
     low, high = bounds(share, np.maximum(_effective(kinds, counts, fraction, share, tuned, kish), kish / 2))
     by_ppi = counts @ (kinds.member != kinds.member_hat) >= LEAST_ERRORS - 1e-9
+    by_ppi &= high - low <= MOST_WIDER * (gold_high - gold_low)
     return Estimated(
         n,
         (n >= LEAST_GOLD) & (np.round(kish, 6) >= LEAST_GOLD),
@@ -181,17 +186,23 @@ def _effective(kinds: Kinds, counts: Floats, fraction: Floats, share: Floats, tu
 
 
 def _design_variance(kinds: Kinds, counts: Floats, fraction: Floats, values: Floats) -> Floats:
-    """Of a weighted mean, linearised, within strata, with the finite population correction."""
-    weighted = counts * kinds.weight
-    total = weighted.sum(-1)[..., None]
-    middle = _over((weighted * values).sum(-1)[..., None], total)
-    scores = _over(kinds.weight * (values - middle), total)
-    n = counts @ kinds.strata
-    # A stratum of one row can't tell its spread: it is taken around the mean of all.
-    centre = np.where(n > 1, _over((counts * scores) @ kinds.strata, n), 0.0)
-    spread = (counts * (scores - centre @ kinds.strata.T) ** 2) @ kinds.strata
+    """Of a weighted mean, linearised, within strata, with the finite population correction.
+
+    A stratum's spread is taken together with that of BORROWED cases of all: of a rare label it may show none, and
+    where it weighs much, the variance would be far too small. Many cases of its own outweigh those.
+    """
+    parts = _over(kinds.weight, (counts * kinds.weight).sum(-1)[..., None])
+    apart = values - (counts * parts * values).sum(-1)[..., None]
+    n, rows = counts @ kinds.strata, counts.sum(-1)[..., None]
+    centre = _over((counts * parts * apart) @ kinds.strata, n)
+    own = ((counts * (parts * apart - centre @ kinds.strata.T) ** 2) @ kinds.strata) * _over(n, n - 1)
+    of_all = (counts * parts * apart**2).sum(-1)[..., None] * _over(rows, rows - 1)
+    borrowed = ((counts * parts**2) @ kinds.strata) * of_all
+    # 4 times the variance: of a half every row is a case, of a rare label about 4 for every row that has it.
+    cases = n * 4 * of_all
+    spread = np.where(n > 1, _over(cases * own + BORROWED * borrowed, cases + BORROWED), borrowed)
     drawn = _over((counts * fraction) @ kinds.strata, n)
-    return np.asarray(((1 - drawn) * spread * np.where(n > 1, _over(n, n - 1), 1.0)).sum(-1))
+    return np.asarray(((1 - drawn) * spread).sum(-1))
 
 
 def _inflation(kinds: Kinds, counts: Floats, at: Floats, tuned: Floats) -> Floats:

@@ -28,7 +28,7 @@ from typing import Literal
 import numpy as np
 
 from xlt.science.bootstrap import LEAST_OF_A_LABEL
-from xlt.science.metrics import Floats, Ints
+from xlt.science.metrics import Floats, Ints, confusion
 from xlt.science.ppi import LEAST_GOLD as LEAST_GOLD
 from xlt.science.ppi import Kinds, estimate
 
@@ -150,9 +150,9 @@ def pooled_share(
     here, so the estimate carries no interval.
     """
     own = share(sample, population, members, base)
-    rates = _gold_given_predicted(pool, len(population))
-    if len(pool) < LEAST_GOLD or rates is None or not population.sum():
+    if len(pool) < LEAST_GOLD or not population.sum():
         return own
+    rates = gold_given_predicted(confusion(pool.gold, pool.predicted, len(population) - 1, pool.weights))
     present = population > 0
     if not np.isfinite(rates[present]).all():
         return own
@@ -168,33 +168,38 @@ def _naive(population: Floats, members: Collection[int], base: Collection[int]) 
     return float(population[list(members)].sum() / below) if below > 0 else None
 
 
-def _gold_given_predicted(sample: Sample, kinds: int) -> Floats | None:
-    """Shape (labels + 1, labels): shares of gold labels for each prediction; NaN for a prediction without gold."""
-    if not len(sample):
+def gold_given_predicted(counts: Floats) -> Floats:
+    """(labels + 1, labels): shares of gold labels for each prediction, of a confusion; NaN for one without gold."""
+    below = counts.sum(axis=0)[:, None]
+    return np.asarray(np.divide(counts.T, below, out=np.full(counts.T.shape, np.nan), where=below > 0))
+
+
+def adjusted_count(counts: Floats, population: Floats) -> Floats | None:
+    """Adjusted count (Forman 2008) for several labels: shares, (labels,), by non-negative least squares.
+
+    `counts` (labels, labels + 1) has gold in rows; `population` counts predictions. None where a label has too little
+    gold, or error rates that are those of others.
+    """
+    from scipy.optimize import nnls
+
+    labels = len(counts)
+    if not population.sum() or (counts.sum(axis=1) <= 0).any():
         return None
-    table = np.zeros((kinds, kinds - 1))
-    np.add.at(table, (np.where(sample.predicted < 0, kinds - 1, sample.predicted), sample.gold), sample.weights)
-    below = table.sum(axis=1, keepdims=True)
-    return np.asarray(np.divide(table, below, out=np.full(table.shape, np.nan), where=below > 0))
+    rates = (counts / counts.sum(axis=1, keepdims=True)).T
+    if np.linalg.matrix_rank(rates, tol=1e-3) < labels:
+        return None
+    # The last row makes the shares sum to 1.
+    found, _ = nnls(np.vstack([rates, np.full(labels, 1e3)]), np.append(population / population.sum(), 1e3))
+    return np.asarray(found)
 
 
 def _adjusted(sample: Sample, population: Floats, members: Collection[int], base: Collection[int]) -> float | None:
-    """Adjusted count (Forman 2008) for several labels: non-negative least squares of the confusion matrix."""
-    from scipy.optimize import nnls
-
-    kinds = len(population)
-    table = np.zeros((kinds, kinds - 1))
-    np.add.at(table, (np.where(sample.predicted < 0, kinds - 1, sample.predicted), sample.gold), sample.weights)
-    meant = table.sum(axis=0)
-    if not population.sum() or (np.bincount(sample.gold, minlength=kinds - 1) < LEAST_OF_A_LABEL).any():
+    labels = len(population) - 1
+    if (np.bincount(sample.gold, minlength=labels) < LEAST_OF_A_LABEL).any():
         return None
-    # The last row makes the shares sum to 1.
-    rates = np.vstack([table / meant, np.full(kinds - 1, 1e3)])
-    if np.linalg.matrix_rank(rates[:-1], tol=1e-3) < kinds - 1:
-        return None
-    found, _ = nnls(rates, np.append(population / population.sum(), 1e3))
-    below = found[list(base)].sum()
-    return float(found[list(members)].sum() / below) if below > 0 else None
+    found = adjusted_count(confusion(sample.gold, sample.predicted, labels, sample.weights), population)
+    below = 0.0 if found is None else found[list(base)].sum()
+    return float(found[list(members)].sum() / below) if found is not None and below > 0 else None
 
 
 def _to_halve(kinds: Kinds, counts: Floats) -> int | None:

@@ -1,0 +1,1 @@
+"""What `simulate_coverage.py` simulates: samples whose truth is known."""
