@@ -27,6 +27,9 @@ class Hub:
     """An HTTP status for every answer; 0 for real answers."""
     breaks: str = ""
     """A file whose transfer stops half-way."""
+    stalls: str = ""
+    """A file whose transfer stands still half-way until `goes_on`."""
+    goes_on: threading.Event = field(default_factory=threading.Event)
     asked: list[str] = field(default_factory=list)
     sent: dict[str, dict[str, bytes]] = field(default_factory=dict)
     """Repository → path → content of what was uploaded."""
@@ -54,6 +57,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     yield state
+    state.goes_on.set()
     server.shutdown()
     server.server_close()
     thread.join()
@@ -149,15 +153,27 @@ def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 return self.send(401, b"", {"X-Error-Code": "GatedRepo", "X-Error-Message": "Gated"})
             content = hub.repos[repo].joinpath(*parts[4:]).read_bytes()
             headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Repo-Commit": COMMIT}
-            return self.send(200, content, headers, body, cut=parts[-1] == hub.breaks)
+            return self.send(200, content, headers, body, parts[-1] == hub.breaks, parts[-1] == hub.stalls)
 
         def send(
-            self, status: int, content: bytes, headers: dict[str, str], body: bool = True, cut: bool = False
+            self,
+            status: int,
+            content: bytes,
+            headers: dict[str, str],
+            body: bool = True,
+            cut: bool = False,
+            stalls: bool = False,
         ) -> None:
             self.send_response(status)
             for key, value in {**headers, "Content-Length": str(len(content))}.items():
                 self.send_header(key, value)
             self.end_headers()
+            if body and stalls:
+                half = len(content) // 2
+                self.wfile.write(content[:half])
+                self.wfile.flush()
+                hub.goes_on.wait(60)
+                content = content[half:]
             if body:
                 self.wfile.write(content[: len(content) // 2] if cut else content)
             if cut:

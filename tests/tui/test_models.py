@@ -9,13 +9,19 @@ from pathlib import Path
 import pytest
 from textual.widgets import Static
 
+from hub import Hub, hub
+from models import write_model
 from training.test_curves import make_training
 from tui.driven import Driven, drive
 from xlt.cards.card import Card, Score
 from xlt.cards.listing import Entry
+from xlt.processes import alive
+from xlt.tui.choice import Choice
 from xlt.tui.shelf.detail import Shown, comparison, describe
 from xlt.tui.shelf.screen import ModelsScreen, machine
 from xlt.tui.widgets.chart import curve, framed, smoothed
+
+__all__ = ["hub"]
 
 CARD = """\
 name = "mine"
@@ -147,6 +153,79 @@ def test_curves_are_drawn_from_edge_to_edge() -> None:
     assert curve([(3, 5)], 2, 1, 5, 5, 3, 3) != ["  "]
     assert smoothed([1, 3, 5], 2) == [1, 2, 4]
     assert framed(lines, "t", "0", "1", "x")[0] == "t"
+
+
+async def ended(driven: Driven) -> None:
+    """Wait until every process that was begun is told about, and the list is read anew."""
+    await driven.until(lambda: not driven.app.started, 40)
+    await driven.settled()
+
+
+@pytest.mark.slow
+def test_a_model_is_made_small_and_what_can_t_be_made_says_why(small: Path) -> None:
+    write_model(small / "models" / "tiny")
+    (small / "models" / "tiny" / "card.toml").write_text(CARD.replace('"mine"', '"tiny"'))
+
+    async def script(driven: Driven) -> None:
+        await driven.press("5")
+        to(driven, "xlt-mini")
+        await driven.settled()
+        await driven.pilot.press("u", "end", "enter")
+        await ended(driven)
+        assert "'xlt-mini' can't become a GGUF file" in driven.notice()
+        assert isinstance(driven.screen, ModelsScreen)
+        # Few texts to compare, which no key says.
+        arguments = ["quantise", "tiny", "--to=gguf", "--limit=8", "--workspace", str(small)]
+        driven.screen.begin(arguments, "Quantising tiny")
+        await driven.until(lambda: "Quantising tiny (s stops it)" in driven.notice())
+        await ended(driven)
+        assert driven.notice().endswith("tiny-gguf-q4_0 is ready: xlt classify FILE -m tiny-gguf-q4_0")
+        to(driven, "tiny-gguf-q4_0")
+        await driven.settled()
+        assert "state       workspace" in about(driven)
+
+    drive(small, script)
+
+
+@pytest.mark.slow
+def test_a_pull_goes_on_without_xlt_is_found_again_stopped_and_finished(hub: Hub, small: Path, tmp_path: Path) -> None:
+    hub.repos["meta-llama/Llama-3.2-3B-Instruct"] = write_model(tmp_path / "served", shards=2)
+    hub.stalls = "model-00001-of-00002.safetensors"
+    begun: list[int] = []
+
+    async def begin(driven: Driven) -> None:
+        await driven.press("5", "s")
+        assert driven.notice() == "No model is being made or fetched."
+        to(driven, "llama-3.2-3b")
+        await driven.press("p")
+        await driven.pilot.press("down", "enter")
+        # From here on something is at work.
+        await driven.until(lambda: any(hub.stalls in each and "GET" in each for each in hub.asked), 60)
+        assert "Fetching llama-3.2-3b (s stops it)" in driven.notice()
+        begun.append(driven.app.started[0].pid)
+        await driven.pilot.press("1", "ctrl+q")
+        await driven.until(lambda: isinstance(driven.screen, Choice))
+        assert "xlt models pull goes on: leave xlt?" in driven.text()
+        await driven.pilot.press("down", "enter")
+        await driven.until(lambda: driven.app._exit)
+
+    async def again(driven: Driven) -> None:
+        assert alive(begun[0])
+        await driven.pilot.press("5")
+        await driven.until(lambda: "xlt models pull llama-3.2-3b (s stops it)" in driven.notice())
+        await driven.pilot.press("s")
+        await ended(driven)
+        assert driven.notice() == "xlt models was stopped; what was fetched is kept, and p goes on where it was."
+        assert not alive(begun[0])
+        await driven.until(lambda: "state       not whole" in about(driven))
+        hub.stalls = ""
+        await driven.press("p")
+        await driven.pilot.press("down", "enter")
+        await ended(driven)
+        await driven.until(lambda: "state       hub cache" in about(driven))
+
+    drive(small, begin)
+    drive(small, again)
 
 
 @pytest.mark.slow

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +17,7 @@ from xlt.cli import making
 
 if TYPE_CHECKING:
     from xlt.cards.listing import Entry
+    from xlt.cli.narrate import Download
 
 app = typer.Typer(help="Models: list, show, fetch, merge, export, push, remove.", no_args_is_help=True)
 
@@ -94,23 +100,34 @@ def pull_model(
 
     Example: xlt models pull qwen3-0.6b
     """
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
-
     from xlt.backends import choose
     from xlt.cards.pull import pull
-    from xlt.cli.narrate import stderr_console
+    from xlt.cli.narrate import Download
 
-    chosen = choose(backend).name
-    columns = (BarColumn(40), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr_console(), transient=True) as bar:
-        task = bar.add_task("fetch", total=None)
-        model = pull(
-            name,
-            backend=chosen,
-            workspace=workspace,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    with Download() as shown, _left_at_once(shown):
+        model = pull(name, backend=choose(backend).name, workspace=workspace, progress=shown.progress)
     print(model.files.weights)
+
+
+@contextmanager
+def _left_at_once(shown: Download) -> Iterator[None]:
+    """In the block Ctrl-C (or SIGTERM) ends the process: the hub library would wait for every file that it has begun.
+
+    What was fetched is kept, and the next pull goes on from there.
+    """
+    from xlt.errors import Exit
+
+    def leave(number: int, frame: object) -> None:
+        shown.stop()
+        print("xlt: stopped; what was fetched is kept.", file=sys.stderr, flush=True)
+        os._exit(Exit.INTERRUPTED)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 app.command("merge")(making.merge)

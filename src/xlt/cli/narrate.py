@@ -92,3 +92,43 @@ class Narrator(Voice):
     def progress(self, progress: Progress) -> None:
         """How far it is."""
         self.show(progress.done, progress.total, "distinct texts", describe(progress))
+
+
+class Download:
+    """Tells how a download goes: a live bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
+        from rich.progress import Progress as Bar
+
+        columns = (BarColumn(40), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        self._bar = Bar(*columns, console=stderr_console(), transient=True)
+        self._task = self._bar.add_task("", total=None)
+        self._live = sys.stderr.isatty()
+        self._spoke = float("-inf")
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        if self._live:
+            self._bar.stop()
+
+    def progress(self, done: int, total: int) -> None:
+        """Bytes that are there, and bytes in all."""
+        from xlt.backends.common import amount
+
+        now = time.monotonic()
+        if self._live:
+            self._bar.update(self._task, completed=done, total=total)
+        elif now - self._spoke >= PLAIN_SECONDS or done == total:
+            self._spoke = now
+            print(f"{amount(done)} of {amount(total)}", file=sys.stderr, flush=True)

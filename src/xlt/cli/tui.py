@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -41,6 +42,8 @@ def tui(
     from xlt.tui.app import XltApp
     from xlt.tui.jobs import settle
 
+    # Ctrl-C is a key here; a shell that ignores it would have what is begun here ignore it too, and not stop.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         XltApp(folder, corpus).run()
     finally:

@@ -5,6 +5,7 @@ Neither fork nor multiprocessing: after torch was imported a fork hangs, and spa
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,21 +13,28 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from xlt.engine.follow import RunState
-from xlt.errors import XltError
-from xlt.processes import alive
+from xlt.errors import Exit, XltError
+from xlt.processes import alive, began
 
 _KEPT = 20
+_GRACE = 10.0
+"""Seconds that a process has to put down its work."""
+_CLOCKS_DIFFER = 2.0
+_LOOK = 0.05
+_RECORD = ".json"
 
 
 @dataclass
 class Started:
-    """A process of `xlt` that this one began."""
+    """A process of `xlt` that this one began, or an earlier session in the same workspace."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | int
+    """Its id where an earlier session began it."""
     arguments: tuple[str, ...]
     output: Path
     """What it writes to stdout (data)."""
@@ -36,17 +44,33 @@ class Started:
     @property
     def pid(self) -> int:
         """Its id."""
-        return self.process.pid
+        return self.process if isinstance(self.process, int) else self.process.pid
 
     @property
     def code(self) -> int | None:
         """Its exit code (xlt.errors.Exit); None while it runs. Negative when a signal ended it."""
-        return self.process.poll()
+        if not isinstance(self.process, int):
+            return self.process.poll()
+        if _still(self.process, self.output.with_suffix(_RECORD)):
+            return None
+        # Nobody but its parent is told; what it said last tells, too.
+        last = self._last()
+        return (
+            (Exit.INTERRUPTED if last.startswith("xlt: stopped") else Exit.FAILED)
+            if last.startswith("xlt: ")
+            else Exit.DONE
+        )
+
+    def narrated(self) -> list[str]:
+        """The lines of its narration so far."""
+        return [line.rstrip() for line in _read(self.narration).splitlines() if line.strip()]
+
+    def _last(self) -> str:
+        return next(reversed(self.narrated()), "")
 
     def said(self) -> str:
         """Its last line of narration: when it failed, the sentence that says why."""
-        lines = [line for line in _read(self.narration).splitlines() if line.strip()]
-        return lines[-1].removeprefix("xlt: ") if lines else ""
+        return self._last().removeprefix("xlt: ")
 
     def printed(self) -> str:
         """What it wrote to stdout so far."""
@@ -56,6 +80,17 @@ class Started:
         """Ask it to stop; what it has done is kept."""
         if self.code is None:
             _tell(self.pid, signal.SIGINT)
+
+    def end(self, patience: float = _GRACE) -> None:
+        """Ask it to stop, wait until it has, and kill it when it does not."""
+        self.stop()
+        deadline = time.monotonic() + patience
+        while self.code is None and time.monotonic() < deadline:
+            time.sleep(_LOOK)
+        if self.code is None:
+            _tell(self.pid, signal.SIGKILL)
+            while self.code is None:
+                time.sleep(_LOOK)
 
 
 def start(arguments: Sequence[str], workspace: Path, folder: Path | None = None) -> Started:
@@ -79,7 +114,34 @@ def start(arguments: Sequence[str], workspace: Path, folder: Path | None = None)
         raise XltError(
             f"xlt {' '.join(arguments[:1])} can't be begun: {(error.strerror or str(error)).lower()}."
         ) from None
+    with suppress(OSError):
+        # Whoever is here next finds it.
+        record = {"pid": process.pid, "arguments": list(arguments)}
+        output.with_suffix(_RECORD).write_text(json.dumps(record), encoding="utf-8")
     return Started(process, tuple(arguments), output, narration)
+
+
+def going(workspace: Path) -> list[Started]:
+    """What earlier sessions began in a workspace and what still runs, the oldest first."""
+    found = []
+    for record in sorted((workspace / ".xlt" / "output").glob(f"*{_RECORD}")):
+        try:
+            about = json.loads(record.read_text(encoding="utf-8"))
+            pid, arguments = int(about["pid"]), tuple(map(str, about["arguments"]))
+        except (OSError, ValueError, TypeError, KeyError):
+            continue
+        if _still(pid, record):
+            found.append(Started(pid, arguments, record.with_suffix(".out"), record.with_suffix(".err")))
+    return found
+
+
+def _still(pid: int, record: Path) -> bool:
+    """Whether the process of a record runs; one that began after the record was written has its id by chance."""
+    since = began(pid)
+    try:
+        return since is not None and since <= record.stat().st_mtime + _CLOCKS_DIFFER
+    except OSError:
+        return False
 
 
 def classify_corpus(
@@ -136,7 +198,7 @@ def _place(workspace: Path) -> Path:
     place = workspace / ".xlt" / "output"
     try:
         place.mkdir(parents=True, exist_ok=True)
-        for old in sorted(place.iterdir())[: -2 * _KEPT]:
+        for old in sorted(place.iterdir())[: -3 * _KEPT]:
             old.unlink(missing_ok=True)
         return place
     except OSError:

@@ -114,6 +114,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("models", "compare", "v", "compare", "Another model beside this one, language by language.", footer=True),
     Action("models", "quantise", "u", "quantise", "Make it small: 4 bits, and what that costs.", footer=True),
     Action("models", "pull", "p", "fetch", "Fetch a model that is not here; this uses the network.", footer=True),
+    Action("models", "stop", "s", "stop", "Stop what is being made or fetched."),
     Action("models", "doctor", "d", "machine", "What this machine can run, and what is missing.", footer=True),
     Action("label", "draw", "n", "draw", "Draw texts for people to code.", footer=True),
     Action(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +19,7 @@ from xlt.tui.jobs import Job, Jobs
 from xlt.tui.screen import XltScreen
 from xlt.tui.tabs import TABS, WELCOME
 from xlt.tui.themes import DARK, THEMES, default_theme
+from xlt.tui.warmth import Warmth
 
 if TYPE_CHECKING:
     from xlt.corpus.overview import Overview
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
 
 _HEAR = 0.5
 """Seconds between two looks at processes that were begun here."""
+
+
+_KEPT = {
+    "classify": "what is scored is kept, and r goes on where it was",
+    "models": "what was fetched is kept, and p goes on where it was",
+    "quantise": "nothing of it is kept",
+}
+"""What is left of a process of this verb that was stopped."""
 
 
 class XltApp(App[None]):
@@ -86,6 +95,13 @@ class XltApp(App[None]):
         found = self.settings.of("app").get("run")
         return found if isinstance(found, str) else None
 
+    @property
+    def busy(self) -> bool:
+        """Whether something is at work on a screen that is seen, or it is not yet known what the corpus holds."""
+        asked = self.overview is not None or not self.corpus.exists()
+        screens = [each for each in self.screen_stack if isinstance(each, XltScreen)]
+        return not asked or self.jobs.busy or any(each.jobs.busy for each in screens)
+
     def choose_run(self, run: str) -> None:
         """Show this run on every screen."""
         self.settings.of("app")["run"] = run
@@ -100,6 +116,7 @@ class XltApp(App[None]):
         mode = wanted if wanted in known else TABS[0].mode
         self.switch_mode(mode if self.corpus.exists() else WELCOME.mode)
         self.set_interval(_HEAR, self._hear)
+        self.set_interval(_HEAR, Warmth(self).look)
         # After the first paint: DuckDB's import alone would be seen.
         self.call_after_refresh(self.connect)
 
@@ -209,7 +226,7 @@ class XltApp(App[None]):
             if each.code in (Exit.DONE, Exit.REJECTED_ROWS):
                 screen.tell(each.said() or f"xlt {verb} is done.")
             elif each.code == Exit.INTERRUPTED or (each.code or 0) < 0:
-                screen.tell(f"xlt {verb} was stopped; what it has done is kept.")
+                screen.tell(f"xlt {verb} was stopped; {_KEPT.get(verb, 'what it has done is kept')}.")
             else:
                 screen.fail(XltError(each.said() or f"xlt {verb} ended with {each.code}."))
 
@@ -279,11 +296,14 @@ class XltApp(App[None]):
         if not going:
             self._leave()
             return
-        what = "A run goes on" if len(going) == 1 else f"{len(going)} runs go on"
+        verbs = {each.arguments[0] for each in going}
+        one = "A run goes on" if verbs == {"classify"} else f"xlt {' '.join(going[0].arguments[:2])} goes on"
+        what, them = (one, "it") if len(going) == 1 else (f"{len(going)} processes go on", "them")
+        kept = "; ".join(dict.fromkeys(_KEPT.get(verb, "what is done is kept") for verb in sorted(verbs)))
         options = [
             ("stay", "stay here"),
-            ("leave", "leave; it goes on, and is found here again"),
-            ("stop", "stop it and leave; it resumes where it was"),
+            ("leave", "leave; what goes on is found here again"),
+            ("stop", f"stop {them} and leave; {kept}"),
         ]
         self.push_screen(Choice(f"{what}: leave xlt?", options), self._left)
 
@@ -294,11 +314,11 @@ class XltApp(App[None]):
             self.call_later(self.action_quit)
 
     def _left(self, chosen: str | None) -> None:
-        if chosen == "stop":
-            for each in self.started:
-                each.stop()
-        if chosen in ("stop", "leave"):
+        if chosen == "leave":
             self._leave()
+        elif chosen == "stop":
+            going = list(self.started)
+            self.jobs.start("stop", lambda job: _end(going), lambda _: self._leave(), about="Stopping")
 
     def _leave(self) -> None:
         """Keep what was chosen, and end."""
@@ -308,3 +328,10 @@ class XltApp(App[None]):
         self.settings.save()
         self.jobs.cancel_all()
         self.exit()
+
+
+def _end(processes: Sequence[Started]) -> None:
+    for each in processes:
+        each.stop()
+    for each in processes:
+        each.end()

@@ -15,8 +15,8 @@ from textual.widgets import Button, DirectoryTree, Input, Static
 
 from xlt.errors import UsageError, XltError
 from xlt.tui.box import Box
-from xlt.tui.children import Ended, run_xlt
-from xlt.tui.jobs import Job, Jobs
+from xlt.tui.jobs import Jobs
+from xlt.tui.waiting import run_xlt
 
 if TYPE_CHECKING:
     from xlt.tui.app import XltApp
@@ -78,14 +78,11 @@ class ImportScreen(Box[None]):
         where = ["--workspace", str(app.workspace), "--corpus", str(app.corpus)]
         arguments = ["import", str(Path(path).expanduser()), *options, *where]
         self.query_one("#go", Button).disabled = True
-        self.jobs.start("import", lambda job: self._run(job, arguments), self._done)
+        self.jobs.start("import", lambda job: run_xlt(job, arguments, app.workspace, "Importing"), self._done)
 
-    def _run(self, job: Job, arguments: list[str]) -> Ended:
-        return run_xlt(job, arguments)
-
-    def _done(self, ended: Ended) -> None:
+    def _done(self, narrated: list[str]) -> None:
         self.query_one("#go", Button).disabled = False
-        self._show("\n".join(ended.lines))
+        self._show("\n".join(narrated))
         self.query_one("#close", Button).focus()
 
     @on(Button.Pressed, "#close")

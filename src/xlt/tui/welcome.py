@@ -9,9 +9,9 @@ from textual.widgets import Static
 
 from xlt.tui.actions import BY_ID, bindings
 from xlt.tui.box import Box
-from xlt.tui.children import Ended, run_xlt
 from xlt.tui.screen import XltScreen
 from xlt.tui.tabs import TABS
+from xlt.tui.waiting import run_xlt
 
 ABOUT = """\
 xlt
@@ -64,8 +64,10 @@ class WelcomeScreen(XltScreen):
         if self.jobs.running("sample"):
             return
         self.clear()
-        folder = str(self.xlt.workspace)
-        self.jobs.start("sample", lambda job: run_xlt(job, ["demo", folder]), self._loaded)
+        folder = self.xlt.workspace
+        self.jobs.start(
+            "sample", lambda job: run_xlt(job, ["demo", str(folder)], folder, "Loading the sample"), self._loaded
+        )
 
     def action_import(self) -> None:
         """Bring a file into the corpus."""
@@ -80,5 +82,5 @@ class WelcomeScreen(XltScreen):
         if self.jobs.cancel("sample"):
             self.tell("Stopped.")
 
-    def _loaded(self, ended: Ended) -> None:
+    def _loaded(self, narrated: list[str]) -> None:
         self.xlt.connect()

@@ -41,7 +41,9 @@ class Shown:
         """Where it is, or how far."""
         if self.curves is not None and not self.curves.finished:
             return f"learning, process {self.curves.pid}" if self.curves.pid else "training stopped"
-        return "can't be used" if self.entry.problem else self.entry.where
+        if self.entry.problem:
+            return "not whole" if self.entry.where == "hub cache" else "can't be used"
+        return self.entry.where
 
 
 def size(number: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual import on
@@ -25,8 +25,13 @@ from xlt.tui.waiting import wait_for
 from xlt.tui.widgets.picker import Item, Picker
 from xlt.tui.widgets.rows import Cell, Column, Rows
 
+if TYPE_CHECKING:
+    from xlt.engine.process import Started
+
 BESIDE = 160
 """Columns from which the model stands beside the list."""
+_MAKE = {"quantise": 2, "models": 3}
+"""Verbs that make or fetch a model, with the words that say which."""
 _LOOK = 2.0
 """Seconds between two looks at models that are learning."""
 _KINDS = (("", "what suits this machine"), ("mlx", "MLX, for Apple Silicon"), ("nf4", "NF4, for PyTorch"))
@@ -78,6 +83,8 @@ class ModelsScreen(XltScreen):
         super().__init__()
         self._shelf = Shelf(())
         self._doctor: dict[str, Any] | None = None
+        self._seen: tuple[int, ...] = ()
+        """Processes that make or fetch models, as last looked at."""
 
     def body(self) -> ComposeResult:
         with Horizontal(id="split"):
@@ -89,6 +96,7 @@ class ModelsScreen(XltScreen):
         self.query_one(Rows).focus()
         self._fold()
         self.set_interval(_LOOK, self._again)
+        self._find_again()
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
@@ -96,7 +104,9 @@ class ModelsScreen(XltScreen):
 
     def _again(self) -> None:
         learning = any(each.curves and each.curves.pid for each in self._shelf.models)
-        if learning and self.xlt.screen is self and self.jobs.running("models") is None:
+        now = tuple(each.pid for each in self._making())
+        ended, self._seen = set(self._seen) - set(now), now
+        if (learning or ended) and self.xlt.screen is self and self.jobs.running("models") is None:
             self._look()
 
     def _look(self) -> None:
@@ -204,7 +214,9 @@ class ModelsScreen(XltScreen):
     def action_pull(self) -> None:
         """Ask, then fetch."""
         shown = self._at_cursor()
-        if shown is None or shown.entry.where != "not downloaded":
+        # A pull that was stopped goes on where it was.
+        part = shown is not None and shown.entry.where == "hub cache" and shown.entry.problem
+        if shown is None or not (part or shown.entry.where == "not downloaded"):
             self.tell("This model is here already.")
             return
         name = shown.name
@@ -223,16 +235,40 @@ class ModelsScreen(XltScreen):
 
         self.clear()
         try:
-            started = start(arguments, self.xlt.workspace)
+            self._follow(start(arguments, self.xlt.workspace), about)
         except XltError as error:
             self.fail(error)
-            return
+
+    def _follow(self, started: Started, about: str) -> None:
         self.xlt.started.append(started)
 
         # How it ended the app says.
         self.jobs.start(
-            "process", lambda job: wait_for(job, started, about, ends_with_job=False), lambda _: self._look()
+            "process",
+            lambda job: wait_for(job, started, f"{about} (s stops it)", ends_with_job=False),
+            lambda _: self._look(),
         )
+
+    def _making(self) -> list[Started]:
+        """What makes or fetches a model now."""
+        return [each for each in self.xlt.started if each.arguments[0] in _MAKE and each.code is None]
+
+    def _find_again(self) -> None:
+        """Go on watching what an earlier session began."""
+        from xlt.engine.process import going
+
+        known = {each.pid for each in self.xlt.started}
+        for each in going(self.xlt.workspace):
+            if each.arguments[0] in _MAKE and each.pid not in known:
+                self._follow(each, " ".join(("xlt", *each.arguments[: _MAKE[each.arguments[0]]])))
+
+    def action_stop(self) -> None:
+        """Stop what was begun last."""
+        making = self._making()
+        if not making:
+            self.tell("No model is being made or fetched.")
+            return
+        self.jobs.start("stop", lambda job: making[-1].end(), lambda _: None, about="Stopping")
 
     def action_doctor(self) -> None:
         """Look at the machine."""
