@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,10 @@ def true_share(*labels: str, n: int = 1200, step: int = 1) -> float:
     return sum(each in labels for each in found) / n * step
 
 
-def make_corpus(folder: Path) -> Path:
-    """1,200 posts in two languages, each with a prediction; no gold yet."""
+def make_corpus(folder: Path, order: Sequence[int] = range(1, 1200)) -> Path:
+    """1,200 posts in two languages, each with a prediction, put in as ordered; no gold yet."""
     path = fill(folder, [Post("0", text_of(0), said_of(0), "de")])
-    rest = range(1, 1200)
+    rest = order
     lists = [
         [str(at) for at in rest],
         [text_of(at) for at in rest],

@@ -124,6 +124,7 @@ def test_a_file_with_gold_in_some_rows(xlt: Xlt, labelled: Path) -> None:
         (("prevalence", "labelled.csv", "--probability-column", "lang"), "has the probability 'en' in lang"),
         (("prevalence", "labelled.csv", "--run", "x"), "--run and --draw are for a corpus"),
         (("prevalence", "none.csv"), "no file none.csv"),
+        (("prevalence", "labelled.csv", "--random-sample", "--model", "no-such"), "no-such"),
         (("breakdown", "labelled.csv", "--corrected"), "--corrected is for a corpus"),
         (("export", "--for", "dsl"), "Write --for dsl with -o FILE.csv"),
         (("export", "--for", "lme4", "-o", "a.csv"), "Write --for dsl"),
@@ -139,6 +140,7 @@ def test_bad_input_is_one_sentence(xlt: Xlt, labelled: Path, arguments: tuple[st
 def test_bad_input_on_a_corpus(xlt: Xlt, corpus: Path) -> None:
     assert "there is no such draw" in xlt("prevalence", "--draw", "zz").sentence
     assert "is for files" in xlt("prevalence", "corpus", "--gold-column", "gold").sentence
+    assert "--model is for files" in xlt("prevalence", "corpus", "--model", "mine").sentence
     assert "neither --bootstrap" in xlt("breakdown", "--corrected", "--author-cap", "2").sentence
     with gate.opened(corpus, write=True) as con:
         con.execute("UPDATE draws SET purpose = 'dev'")

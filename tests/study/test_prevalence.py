@@ -17,10 +17,12 @@ from coded import drawn, label, make_corpus, said_of, text_of, true_share, truth
 from filled import ANTI, NEUTRAL, PRO, TASK, key_of
 from xlt.corpus import duck, gate
 from xlt.corpus.breakdown import Question
+from xlt.corpus.draws import draws
 from xlt.corpus.estimates import GoldColumns
 from xlt.corpus.filters import Filter
 from xlt.corpus.labelled import FileColumns, find_runs
 from xlt.corpus.labelled import from_files as labelled_files
+from xlt.corpus.supervised import write as supervised
 from xlt.errors import UsageError, XltError
 from xlt.study.prevalence import Estimates, from_files, of_corpus
 from xlt.study.rows import from_corpus as gold_rows
@@ -205,6 +207,62 @@ def test_files_with_probabilities_and_plain_samples_agree(tmp_path: Path) -> Non
     assert a.interval[0] < share < a.interval[1]
     assert a.naive is not None
     assert a.naive > share + 0.1
+
+
+def test_gold_of_a_file_that_the_model_was_tuned_on(tmp_path: Path) -> None:
+    rows: list[list[Any]] = [
+        [text_of(at), "en", said_of(at), truth_of(at) if at < 100 else "", ""] for at in range(400)
+    ]
+    path = write(tmp_path / "a.csv", rows)
+    columns = GoldColumns("gold", None, None, "text")
+    keep_signatures(tmp_path / "mine", [text_of(at) for at in range(3)], [text_of(3)])
+    keep_signatures(tmp_path / "yours", [text_of(at) for at in range(40)], [])
+    with opened_file(path, tmp_path) as (con, source):
+        unchecked = from_files(con, source, Question(()), columns, TASK, random_sample=True)
+        checked = from_files(con, source, Question(()), columns, TASK, random_sample=True, model=tmp_path / "mine")
+        none_kept = from_files(con, source, Question(()), columns, TASK, random_sample=True, model=tmp_path)
+        with pytest.raises(XltError, match=r"yours was tuned on 40 of the 100 gold texts"):
+            from_files(con, source, Question(()), columns, TASK, random_sample=True, model=tmp_path / "yours")
+        with pytest.raises(UsageError, match="these files have none"):
+            from_files(
+                con, source, Question(()), GoldColumns("gold"), TASK, random_sample=True, model=tmp_path / "mine"
+            )
+    assert unchecked.total["topic"]["related"].n == 100
+    assert any("--model NAME checks" in note for note in unchecked.notes)
+    assert checked.total["topic"]["related"].n == 96
+    assert any("4 gold texts are left out" in note for note in checked.notes)
+    assert any("kept no signatures" in note for note in none_kept.notes)
+
+
+def test_the_same_in_every_order(tmp_path: Path) -> None:
+    """Of posts in another order the same draw, the same table and the same export, to the last digit."""
+    tables, exported = [], []
+    for number, order in enumerate((range(1, 1200), range(1199, 0, -1))):
+        path = make_corpus(tmp_path / str(number), order)
+        drawn(path, 240, by=("lang", "confidence"), allocation="proportional", run=run_of(path))
+        tables += [repr(ask(path, by=("lang",)).table().rows) for _ in range(2)]
+        with gate.opened(path) as con:
+            (run,) = find_runs(con, ())
+            supervised(con, run, draws(con, TASK.name)[-1], Question(()), TASK, tmp_path / f"{number}.csv")
+        exported.append((tmp_path / f"{number}.csv").read_bytes())
+    assert len(set(tables)) == 1
+    assert len(set(exported)) == 1
+    # And of a file whose rows, of unequal chances, are turned round.
+    rows: list[list[Any]] = [
+        [text_of(at), "en" if at % 3 else "de", said_of(at), truth_of(at), (3 + at % 7) / 11] for at in range(300)
+    ]
+    columns = GoldColumns("gold", "pi", None, "text")
+    found = []
+    for name, listed in (("a.csv", rows), ("b.csv", rows[::-1])):
+        with opened_file(write(tmp_path / name, listed), tmp_path) as (con, source):
+            found.append(from_files(con, source, Question(("lang",)), columns, TASK))
+    assert sorted(map(repr, found[0].table().rows)) == sorted(map(repr, found[1].table().rows))
+    assert found[0].notes == found[1].notes
+
+
+def run_of(path: Path) -> Any:
+    with gate.opened(path) as con:
+        return find_runs(con, ())[0]
 
 
 def test_bad_probabilities_and_labels(tmp_path: Path) -> None:

@@ -49,6 +49,10 @@ def prevalence(
     stratum_column: Annotated[
         str | None, typer.Option(help="Of a file: the column with what gold was drawn apart by.")
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Of a file: the model of the predictions; gold that it was tuned on is left out or refused."),
+    ] = None,
     lang_column: Annotated[str | None, typer.Option(help="Of a file: the column with the language.")] = None,
     date_column: Annotated[str | None, typer.Option(help="Of a file: the column with the date.")] = None,
     encoding: Annotated[str, typer.Option(help="Encoding of CSV files, such as latin-1.")] = "utf-8",
@@ -83,16 +87,19 @@ def prevalence(
             "--gold-column": gold_column,
             "--probability-column": probability_column,
             "--stratum-column": stratum_column,
+            "--model": model,
         }
         if named := [option for option, value in given.items() if value]:
-            raise UsageError(f"{named[0]} is for files; the corpus keeps its draws (xlt sample list).")
+            raise UsageError(f"{named[0]} is for files; the corpus keeps its draws and runs.")
         found, known = estimate_corpus(sources[0], workspace, run, draw, question, task, random_sample, quiet)
     else:
         if run or draw:
             raise UsageError("--run and --draw are for a corpus; a file holds one run.")
         columns = FileColumns(label=pred_column, lang=lang_column, date=date_column, encoding=encoding)
         gold = (gold_column, probability_column, stratum_column)
-        found, known = _of_files(expand(tuple(sources)), columns, gold, question, task or "immigration", random_sample)
+        made_by = _folder(model, workspace) if model else None
+        files = expand(tuple(sources))
+        found, known = _of_files(files, columns, gold, question, task or "immigration", random_sample, made_by)
     _emit(found, known, chosen, output)
     if not quiet and chosen != "json":
         print("\n" * (chosen == "table") + "\n".join(found.notes), file=sys.stderr)
@@ -129,6 +136,7 @@ def _of_files(
     question: Question,
     task: str,
     random_sample: bool,
+    model: Path | None,
 ) -> tuple[Estimates, Task]:
     import tempfile
 
@@ -156,7 +164,15 @@ def _of_files(
             find_column(names, gold[2], (), "--stratum-column"),
             find_column(names, None, TEXT_COLUMNS, ""),
         )
-        return estimate(con, source, question, found, known, random_sample=random_sample), known
+        return estimate(con, source, question, found, known, random_sample=random_sample, model=model), known
+
+
+def _folder(model: str, workspace: Path) -> Path:
+    """Of a model's card. Raises UsageError, XltError."""
+    from xlt.cards.registry import locate
+
+    path = locate(model, "torch", workspace).path
+    return path if path.is_dir() else path.parent
 
 
 def _emit(found: Estimates, task: Task, chosen: str, output: Path | None) -> None:
@@ -193,7 +209,10 @@ def _print(table: Table, found: Estimates, task: Task) -> None:
         line: list[Any] = [*keys, *([""] * (max(1, len(by)) - len(keys))), cells["class"], cells["gold_n"]]
         line += [percent(cells["naive"]), _with(cells, "gold_only", "gold_low", "gold_high")]
         line += [percent(cells["adjusted_count"]), _with(cells, "corrected", "low", "high"), cells["method"]]
-        lines.append([*line, NOTHING if cells["more_to_halve"] is None else f"{cells['more_to_halve']:,}"])
+        more = cells["more_to_halve"]
+        # By gold alone the errors that more labels will show are not counted on.
+        most = "≤ " if cells["method"] == "gold" else ""
+        lines.append([*line, NOTHING if more is None else f"{most}{more:,}"])
     heads = ["language" if each == "lang" else each for each in by] or ["cell"]
     columns = ["share of", "gold", "naive %", "gold alone %", "adjusted %", "corrected %", "by", "more to halve"]
     print_table([*heads, *columns], lines)

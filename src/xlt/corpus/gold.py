@@ -48,12 +48,12 @@ def gold_of(con: DuckDBPyConnection, task: str, purposes: Sequence[str | None]) 
         "(PARTITION BY text_key, draw, coder, coalesce(role, 'coder') ORDER BY coded_at DESC, label) = 1) "
         "SELECT g.text_key::VARCHAR, t.text, t.language, g.label, coalesce(g.role, 'coder'), "
         "g.draw, d.purpose, n.stratum, n.probability FROM newest g "
-        "JOIN (SELECT text_key, any_value(text) AS text, min(coalesce(lang, lang_tag, 'und')) AS language FROM tweets "
+        "JOIN (SELECT text_key, min(text) AS text, min(coalesce(lang, lang_tag, 'und')) AS language FROM tweets "
         "SEMI JOIN gold USING (text_key) GROUP BY text_key) t ON t.text_key = g.text_key "
         "LEFT JOIN draws d ON d.id = g.draw "
-        "LEFT JOIN (SELECT draw, text_key, any_value(stratum) AS stratum, max(probability) AS probability FROM drawn "
+        "LEFT JOIN (SELECT draw, text_key, min(stratum) AS stratum, max(probability) AS probability FROM drawn "
         "GROUP BY draw, text_key) n ON n.draw = g.draw AND n.text_key = g.text_key "
-        "ORDER BY g.text_key, g.draw, g.coded_at, g.coder",
+        "ORDER BY g.text_key, g.draw, g.coded_at, g.coder, g.role, g.label",
         {"task": task},
     ).fetchall()
     of_text: dict[tuple[str, str | None], list[tuple[str, ...]]] = {}

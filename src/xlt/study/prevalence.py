@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,14 +21,13 @@ from xlt.science.labels import match
 from xlt.science.metrics import Floats, Ints
 from xlt.science.prevalence import LEAST_GOLD, Sample, Share, pooled_share, share
 from xlt.study.evaluate import Table
-from xlt.study.rows import known_to
+from xlt.study.rows import known_in, known_to
+from xlt.study.untouched import untouched
 from xlt.tasks.spec import Task
 
 if TYPE_CHECKING:
     from xlt.corpus.leash import Connection
 
-MOST_KNOWN = 0.05
-"""Share of gold texts that the model may have been tuned on; they are left out, and beyond it nothing is estimated."""
 Shares = Mapping[str, Mapping[str, Share]]
 """Group → class → share."""
 
@@ -74,23 +74,38 @@ def from_files(
     task: Task,
     *,
     random_sample: bool = False,
+    model: Path | None = None,
 ) -> Estimates:
-    """Estimate from labelled files that hold gold in some rows. Raises UsageError, XltError."""
+    """Estimate from labelled files that hold gold in some rows. Raises UsageError, XltError.
+
+    `model` is the folder of the model that made the predictions: gold that it was tuned on is left out or refused.
+    """
     if (columns.probability is None) != random_sample:
         raise UsageError(
             "Say how the gold rows were drawn: name the column with the chance that each had (--probability-column), "
             "or state that they are a plain random sample of every cell (--random-sample)."
         )
+    if model is not None and columns.text is None:
+        raise UsageError("Whether the model was tuned on the gold shows in the texts, and these files have none.")
     answer = breakdown(con, source, question, task.groups, task.names)
     rows = gold_in_files(con, source, question, columns)
     given = match([row.gold for row in rows], task.names, spellings(task))
     notes = []
     if wrong := int((given.codes < 0).sum()):
-        notes.append(f"{wrong:,} gold labels are none of the task's and are left out: {', '.join(given.unknown)}.")
+        unknown = ", ".join(sorted(given.unknown))
+        notes.append(f"{wrong:,} gold labels are none of the task's and are left out: {unknown}.")
     kept = [
         replace(row, gold=task.names[code]) for row, code in zip(rows, given.codes.tolist(), strict=True) if code >= 0
     ]
-    return estimate(answer, kept, task, notes)
+    if model is None:
+        notes.append(
+            "Taken as stated: none of the gold tuned, calibrated or chose the model. --model NAME checks what it was "
+            "tuned on."
+        )
+        return estimate(answer, kept, task, notes)
+    known = known_in(model, [row.text for row in kept])
+    kept, said = untouched(model.name, known, kept, tuned=True)
+    return estimate(answer, kept, task, notes + said)
 
 
 @dataclass(frozen=True)
@@ -140,9 +155,14 @@ def ask_corpus(
         notes.insert(0, f"Gold of the draw {chosen.id}, {len(rows):,} {chosen.unit}.")
         if not question.langs and answer.total.n != chosen.frame_size and size != chosen.frame_size:
             notes.append(f"The draw was from {chosen.frame_size:,} {chosen.unit}; now {size:,} are asked for.")
-    rows, known = _unknown_to(con, run, rows)
-    if known:
-        notes.append(f"{known:,} gold texts are left out: the model was tuned on them or on nearly the same.")
+    rows, said = untouched(run.model, known_to(con, run, [row.text for row in rows]), rows, tuned=bool(run.seen))
+    notes += said
+    (others,) = con.execute("SELECT count(*) - 1 FROM runs WHERE task = ?", [run.task]).fetchone() or (0,)
+    if others > 0:
+        notes.append(
+            f"Runs of this task: {others + 1:,}. Choose one before you look at its corrected shares: of several, the "
+            "one picked by the gold that corrects it has too narrow an interval."
+        )
     return Asked(answer, tuple(rows), tuple(notes))
 
 
@@ -160,7 +180,8 @@ def estimate(answer: Answer, rows: Sequence[GoldRow], task: Task, notes: Sequenc
         )
     cells = [row.keys for row in answer.rows] or [()]
     place = {keys: at for at, keys in enumerate(cells)}
-    usable = [row for row in usable if row.keys in place]
+    # In one order, so that sums have the same digits however the rows came.
+    usable = sorted((row for row in usable if row.keys in place), key=lambda row: _order(row, place))
     at = np.array([place[row.keys] for row in usable], np.int64)
     populations = [_counts(row, task) for row in answer.rows or (answer.total,)]
     sample = _sample(usable, at, populations, labels)
@@ -202,24 +223,13 @@ def estimate_draw(con: Connection, task: Task, wanted: str | None) -> Draw:
     return fit[-1]
 
 
-def _unknown_to(con: Connection, run: Run, rows: list[GoldRow]) -> tuple[list[GoldRow], int]:
-    """The rows whose text the run's model was not tuned on, and how many others there are."""
-    known = known_to(con, run, [row.text for row in rows])
-    if known is None:
-        return rows, 0
-    left = [row for row, seen in zip(rows, known, strict=True) if not seen]
-    count = len(rows) - len(left)
-    if count > MOST_KNOWN * len(rows):
-        raise XltError(
-            f"The model {run.model} was tuned on {count:,} of the {len(rows):,} gold texts or on nearly the same, so "
-            "they can't tell how it errs; draw texts that it does not know (xlt sample draw N --purpose estimate)."
-        )
-    return left, count
-
-
 def _counts(row: Row, task: Task) -> Floats:
     """Predictions of a cell, (labels + 1,); posts without a label of the task are in no count."""
     return np.array([float(row.labels.get(name, 0)) for name in task.names] + [0.0])
+
+
+def _order(row: GoldRow, place: Mapping[tuple[Key, ...], int]) -> tuple[Any, ...]:
+    return place[row.keys], row.stratum, row.probability or 0.0, row.gold, row.predicted
 
 
 def _sample(rows: Sequence[GoldRow], at: Ints, populations: Sequence[Floats], labels: Mapping[str, int]) -> Sample:
@@ -276,7 +286,7 @@ def _values(found: Share) -> tuple[Any, ...]:
 def _reading(pooled: Sequence[str], cells: Sequence[tuple[Key, ...]], with_gold: Ints, known: bool) -> list[str]:
     notes = [
         "corrected: by ppi (prediction-powered inference), or by gold alone where the sample caught fewer than two "
-        f"errors. Intervals: 95 %, from {LEAST_GOLD} gold labels on, also once unequal "
+        f"errors or predictions add nothing. Intervals: 95 %, from {LEAST_GOLD} gold labels on, also once unequal "
         "weights are allowed for; naive, adjusted and pooled shares have none. "
         "Every share is estimated by itself, so shares of one group need not add up to exactly 100 %.",
     ]

@@ -220,7 +220,12 @@ def from_open(con: Connection, corpus: Path, runs: Sequence[Run], task: Task, *,
 def known_to(con: Connection, run: Run, texts: Sequence[str]) -> list[bool] | None:
     """For each text whether the run's model was tuned on it or nearly it; None when it kept no signatures."""
     folder = folder_of_run(run_record(con, run.id))
-    if not texts or folder is None or not (folder / SIGNATURES).is_file():
+    return None if folder is None else known_in(folder, texts)
+
+
+def known_in(folder: Path, texts: Sequence[str]) -> list[bool] | None:
+    """The same of the model in a folder."""
+    if not texts or not (folder / SIGNATURES).is_file():
         return None
     return [bool(each) for each in overlaps_of(folder, texts)]
 

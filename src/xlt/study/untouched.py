@@ -1,0 +1,29 @@
+"""Gold that did not tune the model which it is to correct."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xlt.corpus.estimates import GoldRow
+from xlt.errors import XltError
+
+MOST_KNOWN = 0.05
+"""Share of gold texts that the model may have been tuned on; they are left out, and beyond it nothing is estimated."""
+
+
+def untouched(
+    model: str, known: Sequence[bool] | None, rows: list[GoldRow], *, tuned: bool
+) -> tuple[list[GoldRow], list[str]]:
+    """The rows whose text the model was not tuned on, and sentences about the others."""
+    if known is None:
+        said = f"Taken as stated: none of the gold tuned the model {model}, which kept no signatures of its texts."
+        return rows, [said] if tuned and rows else []
+    left = [row for row, seen in zip(rows, known, strict=True) if not seen]
+    count = len(rows) - len(left)
+    if count > MOST_KNOWN * len(rows):
+        raise XltError(
+            f"The model {model} was tuned on {count:,} of the {len(rows):,} gold texts or on nearly the same, so "
+            "they can't tell how it errs; draw texts that it does not know (xlt sample draw N --purpose estimate)."
+        )
+    said = f"{count:,} gold texts are left out: the model was tuned on them or on nearly the same."
+    return left, [said] if count else []
