@@ -124,13 +124,13 @@ def mistake(error: Exception, shift: int = 0) -> XltError:
     if isinstance(error, duckdb.CatalogException) and re.search(r"\b(labelled|classes)\b", message):
         return XltError("The query needs predictions, and the corpus has none yet; run xlt classify corpus first.")
     if isinstance(error, (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)):
-        return UsageError(f"The SQL can't be run: {_told(error, shift)}.")
+        return UsageError(f"The SQL can't be run: {_told(error, shift)}")
     return duck.failed("The query failed", error, "change it, or ask for less")
 
 
 def _told(error: Exception, shift: int = 0) -> str:
-    """What DuckDB says, hints included, with the line instead of a drawing of it."""
+    """What DuckDB says, as a sentence, hints included, with the line instead of a drawing of it."""
     told, _, drawn = str(error).partition("\n\nLINE ")
     told = re.sub(r"^(?:[A-Z]\w+ )+Error: ", "", " ".join(told.split()))[:400].rstrip(".")
     line = int(match.group()) - shift if (match := re.match(r"\d+", drawn)) else 1
-    return f"line {line}: {told}" if line > 1 else told
+    return (f"line {line}: {told}" if line > 1 else told) + ("" if told.endswith("?") else ".")
