@@ -34,6 +34,56 @@ def test_no_interval_below_fifty_rows_or_five_of_a_label() -> None:
     assert bootstrap.score_interval([counts(45, 4)], metrics.accuracy_of, 0) is None
 
 
+def test_an_interval_at_another_mix_needs_more_texts_of_what_weighs_there() -> None:
+    def allowed(gold: tuple[int, ...], mix: tuple[float, ...]) -> bool:
+        counts = np.hstack([np.diag(np.array(gold, float)), np.zeros((len(gold), 1))])
+        return bootstrap.allows_standardised(counts, np.array(mix))
+
+    assert allowed((25, 25), (0.5, 0.5))  # 1 / (.25/25 + .25/25) = 50
+    assert not allowed((25, 25), (0.51, 0.49))
+    assert allowed((10, 90), (0.1, 0.9))
+    assert not allowed((9, 991), (0.01, 0.99))
+    assert not allowed((10, 990), (0.5, 0.5))  # As sure as 40 texts.
+    assert not allowed((0, 100), (0.0, 1.0)), "no interval of any score without five of each label"
+
+
+LABELS = st.lists(st.tuples(st.integers(0, 2), st.integers(-1, 2), st.integers(-1, 2)), max_size=80)
+
+
+@given(LABELS, st.integers(0, 99))
+@settings(max_examples=30, deadline=None)
+def test_order_and_repeats_of_rows_in_bootstrap_and_comparison(rows: list[tuple[int, int, int]], seed: int) -> None:
+    """Any rows: none, one, of one class. Another order changes no bit; every row twice, no value."""
+    table = np.array(rows, np.int64).reshape(-1, 3)
+    order = np.random.default_rng(seed).permutation(len(table))
+    langs = np.arange(len(rows)) % 2
+
+    def compared(of: metrics.Ints, strata: metrics.Ints) -> paired.Comparison:
+        return paired.compare(of[:, 0], of[:, 1], of[:, 2], 3, strata, seed=1, draws=50)
+
+    once, again = compared(table, langs), compared(table[order], langs[order])
+    assert repr(once) == repr(again)
+    twice = compared(np.vstack([table, table]), np.tile(langs, 2))
+    for name in ("accuracy_difference", "macro_f1_difference"):
+        assert getattr(twice, name) == pytest.approx(getattr(once, name), nan_ok=True)
+    strata = [metrics.confusion(table[langs == lang, 0], table[langs == lang, 1], 3) for lang in np.unique(langs)]
+    found = bootstrap.score_interval(strata, metrics.macro_f1_of, seed=0, draws=50)
+    sizes = np.bincount(table[:, 0], minlength=3)
+    if len(table) < 50 or sizes.min() < 5:
+        assert found is None
+        assert once.accuracy_interval is None
+    elif found is not None:
+        assert 0 <= found[0] < found[1] <= 1
+
+
+def test_rows_twice_halve_the_variance_of_the_bootstrap() -> None:
+    counts = metrics.confusion(*noisy(400), 4)
+    once, twice = (bootstrap.score_interval([each], metrics.accuracy_of, seed=0) for each in (counts, 2 * counts))
+    assert once is not None
+    assert twice is not None
+    assert (twice[1] - twice[0]) / (once[1] - once[0]) == pytest.approx(0.5**0.5, rel=0.1)
+
+
 def test_bootstrap_confusions_are_those_of_drawing_rows() -> None:
     gold, predicted = noisy(300)
     counts = metrics.confusion(gold, predicted, 4)
@@ -108,6 +158,47 @@ def test_expected_calibration_error_by_hand() -> None:
     assert twice.ece == pytest.approx(found.ece)
     only = calibration.reliability(p, np.array([0, 1, 0, 1]), weights=np.array([1.0, 1, 0, 0]))
     assert only.ece == pytest.approx(0.4)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.lists(st.floats(-9, 9), min_size=3, max_size=3)), max_size=40))
+@settings(max_examples=40, deadline=None)
+def test_order_and_repeats_of_rows_in_calibration(rows: list[tuple[int, list[float]]]) -> None:
+    """Any rows: none, one, of one class."""
+    gold = np.array([label for label, _ in rows], np.int64)
+    logits = np.array([each for _, each in rows]).reshape(-1, 3)
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    once = calibration.reliability(p, gold)
+    for other in (
+        calibration.reliability(p[::-1], gold[::-1]),
+        calibration.reliability(np.tile(p, (2, 1)), np.tile(gold, 2)),
+    ):
+        for name in ("ece", "brier", "nll"):
+            assert getattr(other, name) == pytest.approx(getattr(once, name), nan_ok=True)
+    if not rows:
+        assert np.isnan(once.ece)
+    found = calibration.fit_temperature(p, gold)
+    if found is None or found > 10:
+        return  # Far up the likelihood is flat, and rounding decides.
+    for rows_, weights in ((np.arange(len(gold))[::-1], None), (np.arange(len(gold)), np.full(len(gold), 0.3))):
+        assert calibration.fit_temperature(p[rows_], gold[rows_], weights) == pytest.approx(found, rel=0.01)
+    assert calibration.fit_temperature(np.tile(p, (2, 1)), np.tile(gold, 2)) == pytest.approx(found, rel=0.01)
+    mended = calibration.tempered(p, found)
+    assert p[np.arange(len(p)), mended.argmax(axis=1)] == pytest.approx(p.max(axis=1))
+    assert calibration.reliability(mended, gold).nll <= once.nll + 1e-9
+
+
+def test_weights_decide_a_temperature_as_rows_would() -> None:
+    p = np.array([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8]])
+    gold = np.array([0, 1, 1])
+    by_rows = calibration.fit_temperature(np.repeat(p, [3, 1, 2], axis=0), np.repeat(gold, [3, 1, 2]))
+    assert calibration.fit_temperature(p, gold, np.array([3.0, 1, 2])) == pytest.approx(by_rows)
+
+
+def test_no_temperature_from_rows_that_decide_none() -> None:
+    p = np.array([[0.6, 0.4], [0.3, 0.7]])
+    assert calibration.fit_temperature(p, np.array([0, 1])) is None, "no error: it would be next to 0"
+    assert calibration.fit_temperature(p, np.array([1, 0])) is None, "worse than chance: without bound"
+    assert calibration.fit_temperature(np.zeros((0, 2)), np.array([], np.int64)) is None
 
 
 def test_temperature_is_found_again() -> None:

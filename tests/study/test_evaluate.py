@@ -17,6 +17,7 @@ from xlt.corpus.gold import settle
 from xlt.corpus.labelled import find_runs
 from xlt.errors import UsageError, XltError
 from xlt.science.labels import Matched
+from xlt.science.paired import holm
 from xlt.study import compare, confidence, evaluate
 from xlt.study.rows import Columns, Rows, System, from_corpus, from_files
 
@@ -96,6 +97,15 @@ def test_intervals_and_a_common_mix() -> None:
     assert row["accuracy_low"] < row["accuracy"] < row["accuracy_high"]
     assert row["macro_f1_low"] < row["macro_f1"] < row["macro_f1_high"]
     assert row["same_mix_accuracy"] == pytest.approx(row["accuracy"]), "the mix of all rows is that of all rows"
+    assert row["same_mix_accuracy_low"] == pytest.approx(row["accuracy_low"])
+    assert row["same_mix_macro_f1_high"] == pytest.approx(row["macro_f1_high"])
+    rare = np.flatnonzero((np.array(many.langs) == "en") & (gold == 0))[6:]
+    few = replace(many, gold=np.delete(gold, rare), langs=tuple(np.delete(many.langs, rare)))
+    few = replace(few, systems=(System("m", Matched(np.delete(said, rare), 0, {}, {})),))
+    english = cells(evaluate.score_table(few, TASK), slice="en", measure="labels")
+    assert english["accuracy_low"] is not None
+    assert english["same_mix_accuracy"] is not None
+    assert english["same_mix_accuracy_low"] is None, "six of a label that weighs more in the mix tell too little"
     shuffled = rng.permutation(400)
     again = Rows(
         gold[shuffled], tuple(np.array(many.langs)[shuffled]), None, (System("m", Matched(said[shuffled], 0, {}, {})),)
@@ -125,6 +135,30 @@ def test_pairs_and_seen_against_unseen(rows: Rows) -> None:
     seen = compare.seen_table(both, TASK)
     english = cells(seen, slice="en")
     assert (english["accuracy_seen"], english["accuracy_unseen"]) == (pytest.approx(2 / 3), pytest.approx(1.0))
+
+
+def test_holm_takes_all_languages_of_all_pairs_together() -> None:
+    rng = np.random.default_rng(0)
+    gold = rng.integers(0, 4, 120)
+    systems = tuple(
+        System(name, Matched(np.where(rng.random(120) < right, gold, (gold + 1) % 4), 0, {}, {}))
+        for name, right in (("a", 0.9), ("b", 0.7), ("c", 0.5))
+    )
+    three = Rows(gold, ("en",) * 60 + ("de",) * 60, None, systems)
+    table = compare.pair_table(three, TASK, draws=200)
+    at = {name: place for place, name in enumerate(table.columns)}
+    for pooled, tests in ((False, 6), (True, 3)):
+        family = [row for row in table.rows if (row[at["slice"]] == "all") == pooled]
+        assert [row[at["p_holm"]] for row in family] == holm([row[at["p"]] for row in family])
+        assert min(row[at["p_holm"]] for row in family) == tests * min(row[at["p"]] for row in family)
+
+
+def test_labels_that_gold_lacks_are_named_for_groups_too(rows: Rows) -> None:
+    (note,) = [each for each in evaluate.footnotes(evaluate.score_table(rows, TASK)) if "gold lacks" in each]
+    # The German rows are one neutral and two unrelated.
+    assert "labels: de (pro-immigration; anti-immigration)" in note
+    assert "stance: de (pro; anti)" in note
+    assert "end to end" not in note
 
 
 def test_files_with_odd_labels_say_so(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ NOTHING = "–"
 _TITLES = {
     "labels": "Labels",
     "confusion": "Confusion",
-    "pairs": "Pairs (B - A; p: exact McNemar, Holm over languages)",
+    "pairs": "Pairs (B - A; p: exact McNemar; p holm: over all languages of all pairs, in rows of all over the pairs)",
     "seen": "Seen against unseen, within each language",
     "calibration": "Calibration",
     "reliability": "Reliability",
@@ -56,6 +56,8 @@ def _print_scores(table: Table, rows: Rows, task: Task) -> None:
     for row in table.rows:
         cells = dict(zip(table.columns, row, strict=True))
         of.setdefault((cells["model"], cells["slice"]), {})[cells["measure"]] = cells
+    # Groups that some texts are left out of: their n is another.
+    smaller = {group for cells in of.values() for group in groups if cells[group]["n"] != cells["labels"]["n"]}
     for number, system in enumerate(rows.systems):
         if number:
             print()
@@ -67,11 +69,14 @@ def _print_scores(table: Table, rows: Rows, task: Task) -> None:
             main = found["labels"]
             line = [_language(where, main["kind"], system.seen), main["n"], _with(main, "accuracy")]
             line += [_with(main, "macro_f1"), *(_shown(main[each]) for each in ("weighted_f1", "kappa"))]
-            line += [_shown(main["commonest_accuracy"]), _shown(main["same_mix_accuracy"])]
-            line += [_with(found[group], "macro_f1") for group in groups]
+            line += [_shown(main["commonest_accuracy"]), _with(main, "same_mix_accuracy")]
+            for group in groups:
+                line += [found[group]["n"]] * (group in smaller) + [_with(found[group], "macro_f1")]
             lines.append(line)
         columns = ["language", "n", "accuracy", "macro-F1", "weighted F1", "kappa", "commonest", "same mix"]
-        print_table([*columns, *(f"{group} F1" for group in groups)], lines)
+        for group in groups:
+            columns += [f"{group} n"] * (group in smaller) + [f"{group} F1"]
+        print_table(columns, lines)
 
 
 def _language(where: str, kind: str, seen: Sequence[str] | None) -> str:

@@ -16,6 +16,8 @@ from xlt.science.metrics import Floats
 LEAST_ROWS = 50
 """Below this a bootstrap interval of a score covers too little (84 % instead of 95 % at n = 25)."""
 LEAST_OF_A_LABEL = 5
+LEAST_OF_A_LABEL_STANDARDISED = 10
+"""Scores standardised to another label mix need more: a label with few texts may weigh much there."""
 DRAWS = 2000
 
 Interval = tuple[float, float]
@@ -25,6 +27,18 @@ def allows_interval(counts: Floats) -> bool:
     """Whether an interval of a score over all labels of this confusion is worth printing."""
     meant = counts.sum(axis=-1)
     return bool(meant.sum() >= LEAST_ROWS and (meant >= LEAST_OF_A_LABEL).all())
+
+
+def allows_standardised(counts: Floats, mix: Floats) -> bool:
+    """Whether an interval of a score at another label mix, shape (labels,), is worth printing.
+
+    A score at that mix is as sure as one of 1 / sum(mix^2 / texts of the label) texts (Kish 1965), which take the place
+    of the number of rows.
+    """
+    meant, wanted = counts.sum(axis=-1), mix > 0
+    if not allows_interval(counts) or (meant[wanted] < LEAST_OF_A_LABEL_STANDARDISED).any():
+        return False
+    return bool(1 / (mix[wanted] ** 2 / meant[wanted]).sum() >= LEAST_ROWS - 1e-9)
 
 
 def drawn(strata: Sequence[Floats], seed: int, draws: int = DRAWS) -> Floats:

@@ -44,8 +44,13 @@ class Reliability:
 
 
 def reliability(probabilities: Floats, gold: Ints, weights: Floats | None = None, bins: int = BINS) -> Reliability:
-    """`probabilities` (n, labels), `gold` (n,); bins of equal width (Guo et al. 2017). `weights` (n,) reweigh rows."""
+    """`probabilities` (n, labels), `gold` (n,); bins of equal width (Guo et al. 2017). `weights` (n,) reweigh rows.
+
+    Without a row every figure is NaN.
+    """
     n, labels = probabilities.shape
+    if not n:
+        return Reliability((), *[float("nan")] * 3)
     weight = np.ones(n) if weights is None else weights
     weight = weight / weight.sum()
     confidence = probabilities.max(axis=1)

@@ -13,11 +13,13 @@ from xlt.study.evaluate import Table
 from xlt.study.rows import Rows
 from xlt.tasks.spec import Task
 
+ALL = "all"
+
 
 def pair_table(rows: Rows, task: Task, seed: int = 0, draws: int = DRAWS) -> Table:
     """Every two systems, in each language and in all: exact McNemar, differences (B - A) with intervals.
 
-    `p_holm` is adjusted over the languages of a pair; the row of all languages stands by itself.
+    `p_holm` is adjusted over all languages of all pairs, one family of tests; in rows of all languages, over pairs.
     """
     table = Table(
         (
@@ -30,17 +32,25 @@ def pair_table(rows: Rows, task: Task, seed: int = 0, draws: int = DRAWS) -> Tab
     names, codes = np.unique(langs, return_inverse=True)
     sizes = np.bincount(codes)
     order = sorted(range(len(names)), key=lambda at: (-sizes[at], names[at]))
-    for a, b in combinations(rows.systems, 2):
-        chosen = [(str(names[at]), np.flatnonzero(codes == at)) for at in order] + [("all", np.arange(len(langs)))]
-        found = [
-            compare(rows.gold[at], a.codes[at], b.codes[at], len(task.names), codes[at], seed, draws)
-            for _, at in chosen
-        ]
-        adjusted = [*holm([each.p for each in found[:-1]]), None]
-        for (name, _), each, p_holm in zip(chosen, found, adjusted, strict=True):
-            accuracy, f1 = each.accuracy_interval or (None, None), each.macro_f1_interval or (None, None)
-            row = (a.name, b.name, name, each.n, each.only_a, each.only_b, each.accuracy_difference, *accuracy)
-            table.rows.append((*row, each.macro_f1_difference, *f1, each.p, p_holm))
+    chosen = [(str(names[at]), np.flatnonzero(codes == at)) for at in order] + [(ALL, np.arange(len(langs)))]
+    found = [
+        (
+            a.name,
+            b.name,
+            name,
+            compare(rows.gold[at], a.codes[at], b.codes[at], len(task.names), codes[at], seed, draws),
+        )
+        for a, b in combinations(rows.systems, 2)
+        for name, at in chosen
+    ]
+    pooled = [name == ALL for _, _, name, _ in found]
+    families = [
+        iter(holm([each[3].p for each, all_ in zip(found, pooled, strict=True) if all_ == of])) for of in (0, 1)
+    ]
+    for (a_name, b_name, name, each), all_ in zip(found, pooled, strict=True):
+        accuracy, f1 = each.accuracy_interval or (None, None), each.macro_f1_interval or (None, None)
+        row = (a_name, b_name, name, each.n, each.only_a, each.only_b, each.accuracy_difference, *accuracy)
+        table.rows.append((*row, each.macro_f1_difference, *f1, each.p, next(families[all_])))
     return table
 
 

@@ -11,7 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from xlt.science.bootstrap import DRAWS, LEAST_OF_A_LABEL, LEAST_ROWS, allows_interval, drawn, interval
+from xlt.science.bootstrap import (
+    DRAWS,
+    LEAST_OF_A_LABEL,
+    LEAST_ROWS,
+    Interval,
+    allows_interval,
+    allows_standardised,
+    drawn,
+    interval,
+)
 from xlt.science.labels import regroup
 from xlt.science.metrics import Floats, Ints, accuracy_of, confusion, f1_of, scores, to_mix
 from xlt.study.rows import Rows, System
@@ -107,11 +116,18 @@ SCORES = (
     "commonest_accuracy",
     "commonest_macro_f1",
     "same_mix_accuracy",
+    "same_mix_accuracy_low",
+    "same_mix_accuracy_high",
     "same_mix_macro_f1",
+    "same_mix_macro_f1_low",
+    "same_mix_macro_f1_high",
     "failed",
     "overlap",
     "absent",
 )
+
+
+_BOUNDED = ("accuracy", "macro-F1", "same mix accuracy", "same mix macro-F1")
 
 
 def score_table(rows: Rows, task: Task, seed: int = 0, draws: int = DRAWS) -> Table:
@@ -134,9 +150,14 @@ def footnotes(table: Table) -> list[str]:
         f"No interval below {LEAST_ROWS} texts or {LEAST_OF_A_LABEL} of each label. same mix: accuracy if every row "
         "had the label mix of all texts together; commonest: accuracy of always saying the commonest label."
     ]
-    absent = dict.fromkeys(f"{row[at['slice']]} ({row[at['absent']]})" for row in main if row[at["absent"]])
+    absent: dict[str, dict[str, None]] = {}
+    for row in table.rows:
+        # End to end a group lacks what the group lacks.
+        if row[at["absent"]] and not row[at["measure"]].endswith(END_TO_END):
+            absent.setdefault(row[at["measure"]], {})[f"{row[at['slice']]} ({row[at['absent']]})"] = None
     if absent:
-        notes.append(f"Macro-F1 counts a label that gold lacks as 0: {', '.join(absent)}.")
+        lacking = "; ".join(f"{measure}: {', '.join(where)}" for measure, where in absent.items())
+        notes.append(f"Macro-F1 counts a label that gold lacks as 0. {lacking}.")
     overlaps = {row[0]: row[at["overlap"]] for row in main if row[at["kind"]] == "all" and row[at["overlap"]]}
     for system, count in overlaps.items():
         notes.append(f"{system}: {count:,} texts are nearly the same as one that it was tuned on.")
@@ -150,10 +171,7 @@ def _score_row(
     strata = _strata(rows, measure, predicted, chosen)
     counts = np.sum(strata, axis=0) if strata else np.zeros((len(measure.classes), len(measure.classes) + 1))
     found = scores(counts)
-    accurate, mean_f1 = _intervals(strata, counts, measure, seed, draws)
-    if measure.outside:
-        # Rows that neither gold nor the prediction puts into the group would fill an accuracy with what is not asked.
-        accurate = None
+    bounds = _intervals(strata, counts, measure, mix, seed, draws)
     same = to_mix(counts, mix)
     overlap = None if system.overlaps is None else int(np.isin(each.rows, system.overlaps).sum())
     return (
@@ -163,15 +181,17 @@ def _score_row(
         measure.name,
         found.n,
         None if measure.outside else _number(found.accuracy),
-        *(accurate or (None, None)),
+        *bounds["accuracy"],
         _macro(counts, measure) if found.n else None,
-        *(mean_f1 or (None, None)),
+        *bounds["macro-F1"],
         _weighted(counts, measure),
         _number(found.kappa),
         None if measure.outside else _number(found.commonest_accuracy),
         None if measure.outside else _number(found.commonest_macro_f1),
         None if measure.outside else _number(float(accuracy_of(same))),
+        *bounds["same mix accuracy"],
         _macro(same, measure),
+        *bounds["same mix macro-F1"],
         int((system.codes[chosen] < 0).sum()),
         overlap,
         "; ".join(name for name, size in zip(measure.classes, found.gold, strict=True) if not size) or None,
@@ -189,12 +209,22 @@ def _strata(rows: Rows, measure: Measure, predicted: Ints, chosen: Ints) -> list
 
 
 def _intervals(
-    strata: Sequence[Floats], counts: Floats, measure: Measure, seed: int, draws: int
-) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
+    strata: Sequence[Floats], counts: Floats, measure: Measure, mix: Floats, seed: int, draws: int
+) -> dict[str, Interval | tuple[None, None]]:
+    """Of each score that has one, all from the same draws."""
+    found: dict[str, Interval | tuple[None, None]] = dict.fromkeys(_BOUNDED, (None, None))
     if not allows_interval(counts):
-        return None, None
+        return found
     resampled = drawn(strata, seed, draws)
-    return interval(accuracy_of(resampled)), interval(f1_of(resampled)[:, : measure.counted].mean(axis=1))
+    versions = {"": resampled}
+    if allows_standardised(counts, mix):
+        versions["same mix "] = to_mix(resampled, mix)
+    for of, each in versions.items():
+        if not measure.outside:
+            # Rows that neither gold nor the prediction puts into a group would fill an accuracy with what is not asked.
+            found[f"{of}accuracy"] = interval(accuracy_of(each)) or (None, None)
+        found[f"{of}macro-F1"] = interval(f1_of(each)[:, : measure.counted].mean(axis=1)) or (None, None)
+    return found
 
 
 def _mix(measure: Measure) -> Floats:
