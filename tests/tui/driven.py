@@ -17,6 +17,7 @@ os.environ.setdefault("TEXTUAL_FPS", "400")
 
 import textual.app
 import textual.pilot
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Static
@@ -54,6 +55,9 @@ async def calm(min_sleep: float = 0.0, max_sleep: float = 1.0) -> None:
 textual.app.wait_for_idle = textual.pilot.wait_for_idle = calm  # type: ignore[assignment, attr-defined]
 
 
+_NAMES = {" ": "space", "-": "minus", ".": "full_stop", "/": "slash", ",": "comma"}
+
+
 class Driven:
     """A running app."""
 
@@ -70,10 +74,16 @@ class Driven:
             await self.pilot.press(key)
             await self.settled()
 
+    def at_once(self, *keys: str) -> None:
+        """Press keys without waiting for what any of them does."""
+        for key in keys:
+            name = _NAMES.get(key, key)
+            self.app.post_message(Key(name, key if len(key) == 1 else None))
+
     async def type(self, text: str) -> None:
         """Write into what has the focus."""
         for letter in text:
-            await self.pilot.press({" ": "space", "-": "minus", ".": "full_stop", "/": "slash"}.get(letter, letter))
+            await self.pilot.press(_NAMES.get(letter, letter))
 
     async def settled(self, seconds: float = 20.0) -> None:
         """Wait until no job runs, and none that the last one began."""

@@ -7,14 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from textual.widgets import Input
 
 from corpus.workspaces import holder
 from filled import ANTI, PRO, Post, fill
 from tui.coded import LABELS, POSTS, begin, drawn, gold, order, say, written
 from tui.driven import Driven, drive
-from tui.test_snapshots import check
 from xlt.corpus import gate
 from xlt.corpus.draws import Draw, draws
 from xlt.corpus.store import corpus_path
@@ -24,7 +22,6 @@ from xlt.tui.label.coding import CodingScreen
 from xlt.tui.label.drawing import DrawScreen
 from xlt.tui.label.options import Options
 from xlt.tui.label.screen import LabelScreen
-from xlt.tui.themes import DARK, LIGHT
 
 
 def known(workspace: Path) -> list[Draw]:
@@ -99,6 +96,24 @@ def test_a_draw_by_confidence_and_one_that_nobody_coded_taken_back(tmp_path: Pat
 
     drive(tmp_path, script)
     assert [len(draw.parts) for draw in known(tmp_path)] == [4]
+
+
+def test_keys_that_come_at_once_go_where_the_ones_before_lead(tmp_path: Path) -> None:
+    fill(tmp_path, POSTS)
+
+    async def script(driven: Driven) -> None:
+        await driven.press("6")
+        # As a script types, or a slow line delivers them: all in one.
+        driven.at_once("n", *"7", "tab", "down", "tab", "tab", *"de,en", "tab", *"ben", "enter")
+        await driven.until(lambda: len(known(tmp_path)) == 1)
+        await driven.settled()
+        assert isinstance(driven.screen, LabelScreen)
+
+    drive(tmp_path, script)
+    (draw,) = known(tmp_path)
+    assert (draw.drawn, draw.purpose) == (7, "train")
+    assert {part.name for part in draw.parts} == {"de", "en"}
+    assert {each.coders for each in order(tmp_path)} == {("ben",)}
 
 
 def test_drawing_waits_for_a_corpus_that_others_hold(tmp_path: Path) -> None:
@@ -214,35 +229,3 @@ def xlt(workspace: Path, *arguments: str) -> str:
     )
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
-
-
-@pytest.mark.parametrize(("size", "theme"), [((80, 24), DARK), ((200, 60), LIGHT)])
-def test_pictures(tmp_path: Path, size: tuple[int, int], theme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "@user zwei Sätze, die ein Mensch liest. Der zweite ist ein wenig länger als der erste, damit er umbricht."
-    posts = [*POSTS, *(Post(f"l{at}", f"{text} {at}", LABELS[at % 4], "de") for at in range(6))]
-    draw = drawn(tmp_path, posts, coders=("ada", "ben"), overlap=0.5)
-    with gate.opened(corpus_path(tmp_path), write=True) as con:
-        for table, column in (("draws", "id"), ("drawn", "draw")):
-            con.execute(f"UPDATE {table} SET {column} = '2026-03-02-estimate-aaaaaa'")
-        con.execute("UPDATE tweets SET quoted_text = 'What was quoted.'")
-    assert draw.drawn == 12
-
-    async def script(driven: Driven) -> None:
-        driven.app.theme = theme
-        await driven.press("6", "n")
-        driven.screen.query_one("#n", Input).cursor_blink = False
-        await check(driven, f"drawing-{size[0]}-{theme}")
-        await driven.press("escape")
-        await begin(driven)
-        await driven.press("1", "2", "m", *"irony", "enter", "r")
-        await written(driven)
-        await driven.press("b")
-        await check(driven, f"coding-{size[0]}-{theme}")
-        if size[0] < 100:
-            await driven.press("escape")
-            await check(driven, f"coding-text-{size[0]}-{theme}")
-        await driven.press("q")
-        await driven.until(lambda: any("2 of" in line for line in driven.lines()))
-        await check(driven, f"label-{size[0]}-{theme}")
-
-    drive(tmp_path, script, size)

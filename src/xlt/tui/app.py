@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.screen import ModalScreen, Screen
 
 from xlt.errors import Exit, UsageError, XltError
@@ -19,6 +19,7 @@ from xlt.tui.jobs import Job, Jobs
 from xlt.tui.screen import XltScreen
 from xlt.tui.tabs import TABS, WELCOME
 from xlt.tui.themes import DARK, THEMES, default_theme
+from xlt.tui.typing import KeyByKey
 from xlt.tui.warmth import Warmth
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _KEPT = {
 """What is left of a process of this verb that was stopped."""
 
 
-class XltApp(App[None]):
+class XltApp(KeyByKey):
     """One workspace in the terminal."""
 
     CSS_PATH = "app.tcss"
