@@ -7,6 +7,8 @@ none, SVG (whose text stays text) is left to the reader's fonts, and PDF and PNG
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,8 @@ def pyplot() -> Any:
     except ImportError:
         raise XltError("Plots need matplotlib: pip install 'xlt[science]'.") from None
     mpl.use("Agg")
+    # What no font can draw is replaced before it is drawn.
+    warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
     # The same bytes for the same data: no date, ids from a fixed salt. Text stays text.
     mpl.rcParams.update({"svg.hashsalt": "xlt", "svg.fonttype": "none", "font.family": [_OWN]})
     import matplotlib.pyplot as plt
@@ -36,28 +40,43 @@ def pyplot() -> Any:
     return plt
 
 
-def save(figure: Any, output: Path) -> None:
-    """Write the figure in the format of its name's ending, whole or not at all. Raises XltError."""
+def save(figure: Any, output: Path, classes: Sequence[str] = ()) -> None:
+    """Write the figure in the format of its name's ending, or without an ending in all, whole or not at all.
+
+    `classes` are names in the figure that become `class 1`, `class 2` … where no font here has their letters. Raises
+    XltError.
+    """
+    ending = output.suffix.lower().removeprefix(".")
+    if ending and ending not in FORMATS:
+        raise XltError(f"{output}: a picture must end in {', '.join('.' + each for each in FORMATS)}.")
+    fonts = _choose_fonts(figure)
+    box = None
+    # SVG first: its text stays as it is, and what follows may have to change it.
+    for each in [ending] if ending else FORMATS:
+        changed = each != "svg" and _replace(figure, classes)
+        if box is None or changed:
+            figure.draw_without_rendering()
+            box = figure.get_tightbbox().padded(0.1)
+        _write(figure, output if ending else output.with_suffix(f".{each}"), each, box, fonts)
+    pyplot().close(figure)
+
+
+def _write(figure: Any, output: Path, ending: str, box: Any, fonts: bool) -> None:
     import matplotlib as mpl
 
     from xlt.disk import write_whole
 
-    ending = output.suffix.lower().removeprefix(".")
-    if ending not in FORMATS:
-        raise XltError(f"{output}: a picture must end in {', '.join('.' + each for each in FORMATS)}.")
-    others = _choose_fonts(figure, stand_ins=ending != "svg")
     stamp = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending, {})
-    # Journals ask for Type 42, but matplotlib leaves out the letters of fonts with PostScript outlines in it.
 
     def write(aside: Path) -> None:
-        figure.savefig(aside, format=ending, dpi=200, bbox_inches="tight", metadata=stamp)
+        figure.savefig(aside, format=ending, dpi=200, bbox_inches=box, metadata=stamp)
         if ending == "svg":
             text = aside.read_text(encoding="utf-8")
             aside.write_text(text.replace(f"'{_OWN}'", _ON_SCREEN), encoding="utf-8")
 
-    with mpl.rc_context({"pdf.fonttype": 3 if others else 42}):
+    # Journals ask for Type 42, but matplotlib leaves out the letters of fonts with PostScript outlines in it.
+    with mpl.rc_context({"pdf.fonttype": 3 if fonts else 42}):
         write_whole(output, write)
-    pyplot().close(figure)
 
 
 def missing(text: str) -> str:
@@ -68,9 +87,15 @@ def missing(text: str) -> str:
     return "".join(sorted(letters))
 
 
-def stand_in(text: str, number: int, output: Path) -> str:
-    """`text` as it is shown in a picture, `class NUMBER` where the picture needs letters that no font here has."""
-    return f"class {number}" if output.suffix.lower() != ".svg" and missing(text) else text
+def stand_in_note(classes: Sequence[str]) -> str | None:
+    """Which classes `save` shows by their number, where no font here has their letters; None where it shows all."""
+    unknown = [f"class {number} is {each}" for number, each in enumerate(classes, start=1) if missing(each)]
+    if not unknown:
+        return None
+    return (
+        f"In the PDF and PNG figures {', '.join(unknown)}: no font on this machine has the letters. Install one that "
+        "has them, such as Noto Sans CJK, and make the report again."
+    )
 
 
 def tidy(axes: Any) -> None:
@@ -84,21 +109,43 @@ def key_above(axes: Any, columns: int = 4) -> None:
     axes.legend(frameon=False, fontsize=8, ncols=columns, loc="lower left", bbox_to_anchor=(0, 1.0))
 
 
-def _choose_fonts(figure: Any, *, stand_ins: bool) -> bool:
+def _choose_fonts(figure: Any) -> bool:
     """Give every text fonts that have its letters; whether any but matplotlib's own is needed."""
     from matplotlib.text import Text
 
     others = False
     for text in figure.findobj(Text):
-        words = text.get_text()
-        if not words or words.isascii():
-            continue
-        if stand_ins and (unknown := missing(words)):
-            text.set_text("".join(f"U+{ord(each):04X} " if each in unknown else each for each in words).strip())
-        if families := [_family(font) for font in _fonts_for(_beyond_own(words))]:
+        if families := [_family(font) for font in _fonts_for(_beyond_own(text.get_text()))]:
             others = True
             text.set_fontfamily([_OWN, *families])
     return others
+
+
+def _replace(figure: Any, classes: Sequence[str]) -> bool:
+    """Put stand-ins for names, and the numbers of letters, where no font has the letters; whether there were any."""
+    from matplotlib.text import Text
+    from matplotlib.ticker import FixedLocator
+
+    def spelt(words: str) -> str:
+        if not (unknown := missing(words)):
+            return words
+        if words in classes:
+            return f"class {classes.index(words) + 1}"
+        return "".join(f"U+{ord(each):04X} " if each in unknown else each for each in words).strip()
+
+    changed = False
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        # Ticks take their words anew from the formatter when they are drawn.
+        if isinstance(axis.get_major_locator(), FixedLocator):
+            shown = [label.get_text() for label in axis.get_ticklabels()]
+            if any(map(missing, shown)):
+                axis.set_ticklabels([spelt(words) for words in shown])
+                changed = True
+    for text in figure.findobj(Text):
+        if missing(text.get_text()):
+            text.set_text(spelt(text.get_text()))
+            changed = True
+    return changed
 
 
 def _beyond_own(text: str) -> frozenset[str]:

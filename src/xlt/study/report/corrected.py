@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,15 +14,19 @@ from xlt.corpus.shares import Groups, Row, groups_of
 from xlt.errors import XltError
 from xlt.languages import name
 from xlt.science.prevalence import LEAST_GOLD, Share
+from xlt.study.drawing import stand_in_note
 from xlt.study.evaluate import Table
 from xlt.study.prevalence import Asked, Estimates, Shares, estimate
 from xlt.study.report.evidence import Evidence
-from xlt.study.report.figures import Point, dots, small_multiples
-from xlt.study.report.parts import Figure, Section, Shown
+from xlt.study.report.figures import Point, classes_of, dots, small_multiples
+from xlt.study.report.parts import Figure, Section, Shown, slug
 from xlt.tasks.spec import Task
 
 ALL = "all languages"
 MOST_PANELS = 15
+LEAST = 20
+"""Posts or texts in a month's denominator below which it has no point in a figure without an interval; the tables
+have them all."""
 OVER_LANGUAGES, OVER_MONTHS = "pooled over languages", "pooled over months"
 ASSUMED = {
     OVER_MONTHS: "a text with a given prediction has each label as often in this month as in all months together, of "
@@ -41,8 +45,8 @@ class Cell:
     month: str
     row: Row
     shares: Shares
-    pooled: str
-    """What a pooled share here was pooled over."""
+    pooled: Mapping[str, str]
+    """Group → what a pooled share of it was pooled over here."""
 
 
 def corrected_section(evidence: Evidence, run: Run, task: Task) -> tuple[Section, dict[str, Any] | None]:
@@ -70,13 +74,23 @@ def corrected_section(evidence: Evidence, run: Run, task: Task) -> tuple[Section
         section.tables.append(_by_month(cells, groups))
         section.figures += _month_figures(cells, task, groups)
         section.notes += _reading(cells, groups)
+    if unknown := stand_in_note(classes_of(task)):
+        section.notes.append(unknown)
     rules = {share.method for shares in by_lang.cells for classes in shares.values() for share in classes.values()}
     used = {
         "labels": len(asked.rows),
         "hash": _hash(asked),
         "notes": list(asked.notes),
         "pooled_languages": "pooled" in rules,
-        "months": [said for said in ASSUMED if any(cell.pooled == said for cell in cells)],
+        "months": [
+            said
+            for said in ASSUMED
+            if any(
+                share.method == "pooled" and cell.pooled[group] == said
+                for cell in cells
+                for group, _, share in _classes(cell.shares, groups)
+            )
+        ],
     }
     return section, used
 
@@ -98,27 +112,29 @@ def base_of(task: Task, group: str) -> str:
 def _monthly(by_lang: Estimates, months: Asked, both: Asked, task: Task) -> Iterator[Cell]:
     """Every month of all languages, then of each language, in the order of the shares by language.
 
-    A language with enough gold of its own is estimated by itself, so that a thin month borrows its error rates from the
-    language's other months and not from other languages.
+    Where a language has enough gold of its own for a group, the group is estimated from that alone, so that a thin
+    month borrows its error rates from the language's other months and not from other languages.
     """
     if sum(row.keys[0] is not None for row in months.answer.rows) < 2:
         return
     of_all = estimate(months.answer, months.rows, task)
     for row, shares in zip(of_all.answer.rows, of_all.cells, strict=True):
         if row.keys[0] is not None:
-            yield Cell(ALL, row.keys[0], row, shares, OVER_MONTHS)
+            yield Cell(ALL, row.keys[0], row, shares, dict.fromkeys(shares, OVER_MONTHS))
     mixed = estimate(both.answer, both.rows, task)
+    place = {row.keys: at for at, row in enumerate(mixed.answer.rows)}
     for row, shares in zip(by_lang.answer.rows, by_lang.cells, strict=True):
         lang = row.keys[0]
-        widest = next(iter(next(iter(shares.values())).values()))
-        found, pooled = mixed, OVER_LANGUAGES
-        if widest.interval:
-            mine = tuple(each for each in both.answer.rows if each.keys[0] == lang)
-            gold = [each for each in both.rows if each.keys[0] == lang]
-            found, pooled = estimate(replace(both.answer, rows=mine), gold, task), OVER_MONTHS
-        for each, part in zip(found.answer.rows, found.cells, strict=True):
-            if each.keys[0] == lang and each.keys[1] is not None:
-                yield Cell(name(lang or "und"), each.keys[1], each, part, pooled)
+        alone = {group for group, classes in shares.items() if next(iter(classes.values())).interval}
+        mine = tuple(each for each in both.answer.rows if each.keys[0] == lang)
+        gold = [each for each in both.rows if each.keys[0] == lang]
+        own = estimate(replace(both.answer, rows=mine), gold, task).cells if alone else [{}] * len(mine)
+        for each, part in zip(mine, own, strict=True):
+            if each.keys[1] is not None:
+                other = mixed.cells[place[each.keys]]
+                found = {group: part[group] if group in alone else other[group] for group in other}
+                pooled = {group: OVER_MONTHS if group in alone else OVER_LANGUAGES for group in other}
+                yield Cell(name(lang or "und"), each.keys[1], each, found, pooled)
 
 
 def _by_language(found: Estimates, groups: Groups) -> Shown:
@@ -144,8 +160,8 @@ def _compared(found: Estimates, groups: Groups) -> Shown:
 def _by_month(cells: Sequence[Cell], groups: Groups) -> Shown:
     table = Table(("language", "month", "share of", "n", "gold labels", *_ESTIMATES))
     for cell in cells:
-        for _, each, share in _classes(cell.shares, groups):
-            table.rows.append((cell.lang, cell.month, each, cell.row.n, share.n, *_estimate(share, cell.pooled)))
+        for group, each, share in _classes(cell.shares, groups):
+            table.rows.append((cell.lang, cell.month, each, cell.row.n, share.n, *_estimate(share, cell.pooled[group])))
     return Shown("corrected-by-language-and-month", "Corrected shares by language and month", table, _PERCENT)
 
 
@@ -162,13 +178,13 @@ def _language_figure(found: Estimates, task: Task, groups: Groups) -> Figure:
             most = max(share.n for _, _, share in _classes(shares, groups))
             panels[f"{lang}  ({most:,})"] = row
             says.append(f"{lang}: " + ", ".join(f"{each} {100 * one[0].share:.0f} %" for each, one in row.items()))
-    bases = "; ".join(f"{', '.join(classes)}: % {base_of(task, group)}" for group, classes in groups.items())
+    labels = {each: f"% {base_of(task, group)}" for group, classes in groups.items() for each in classes}
     return Figure(
         "corrected-by-language",
-        f"Corrected shares by language with 95 % intervals ({bases}). In brackets the hand labels. Hollow: too few of "
-        "them, so error rates are pooled over all languages and there is no interval",
+        "Corrected shares by language with 95 % intervals; in brackets the hand labels. Hollow: too few of them, so "
+        "error rates are pooled over all languages and there is no interval",
         "; ".join(says),
-        partial(dots, panels, task, "corrected share, %"),
+        partial(dots, panels, task, labels),
     )
 
 
@@ -179,11 +195,11 @@ def _month_figures(cells: Sequence[Cell], task: Task, groups: Groups) -> list[Fi
         for cell in cells:
             for each in classes:
                 share = cell.shares[group][each]
-                if share.corrected is not None:
+                if share.corrected is not None and (share.interval or cell.row.bases[group] >= LEAST):
                     point = Point(cell.month, share.corrected, share.interval, share.interval is None)
                     panels.setdefault(cell.lang, {}).setdefault(each, []).append(point)
         if panels:
-            found.append(month_figure(f"corrected-{group}-by-month", "corrected", panels, task, group))
+            found.append(month_figure(f"corrected-{slug(group)}-by-month", "corrected", panels, task, group))
     return found
 
 
@@ -195,7 +211,7 @@ def month_figure(name_: str, what: str, panels: dict[str, dict[str, list[Point]]
     intervals = ", with 95 % intervals" if what == "corrected" else ", without intervals: not for reporting"
     return Figure(
         name_,
-        f"{group.capitalize()} by language and month, {what} shares{intervals}{rest}",
+        f"{group.capitalize()} by language and month, {what} shares{intervals}. No point below {LEAST} posts{rest}",
         f"{what.capitalize()} shares by month in {len(shown)} panels; their figures are in the table by month.",
         partial(small_multiples, shown, task, f"{what} share, % {base_of(task, group)}"),
     )
@@ -205,8 +221,8 @@ def _reading(cells: Sequence[Cell], groups: Groups) -> list[str]:
     """How much of the table by month is measured and how much assumed."""
     counts: dict[str, int] = {}
     for cell in cells:
-        for _, _, share in _classes(cell.shares, groups):
-            said = "with an interval" if share.interval else str(_estimate(share, cell.pooled)[3])
+        for group, _, share in _classes(cell.shares, groups):
+            said = "with an interval" if share.interval else str(_estimate(share, cell.pooled[group])[3])
             counts[said] = counts.get(said, 0) + 1
     parts = ", ".join(f"{count:,} {said}" for said, count in counts.items())
     notes = [f"By language and month there are {sum(counts.values()):,} shares: {parts}."]

@@ -10,7 +10,7 @@ from typing import Any
 
 from xlt.corpus.shares import Row
 from xlt.languages import name
-from xlt.study.drawing import GREY, key_above, pyplot, save, stand_in, tidy
+from xlt.study.drawing import GREY, key_above, pyplot, save, tidy
 from xlt.tasks.spec import Task
 
 # Told apart without colour as well: the same order as the shades of the terminal's bars.
@@ -48,7 +48,7 @@ def stance_bars(rows: Sequence[Row], task: Task, group: str, output: Path) -> No
         axes.barh(
             range(len(kept)), shares, left=left, color=colour_of(task, each),
             hatch=_HATCHES[number % len(_HATCHES)], edgecolor="white", linewidth=0.4, height=0.72,
-            label=stand_in(each, number + 1, output),
+            label=each,
         )  # fmt: skip
         left = [a + b for a, b in zip(left, shares, strict=True)]
     axes.set_yticks(range(len(kept)), [f"{row_name(row)}  ({row.bases[group]:,})" for row in kept])
@@ -58,11 +58,12 @@ def stance_bars(rows: Sequence[Row], task: Task, group: str, output: Path) -> No
     axes.tick_params(labelsize=8, length=0)
     axes.spines[:].set_visible(False)
     key_above(axes)
-    save(figure, output)
+    save(figure, output, classes_of(task))
 
 
-def dots(panels: Panels, task: Task, label: str, output: Path) -> None:
-    """Rows of points with their intervals, a panel for each class; `panels` maps rows to their one point per class."""
+def dots(panels: Panels, task: Task, labels: Mapping[str, str], output: Path) -> None:
+    """Rows of points with their intervals, a panel for each class with its label below; `panels` maps rows to their one
+    point per class."""
     plt = pyplot()
     classes = list(dict.fromkeys(each for row in panels.values() for each in row))
     size = (1.6 + 1.9 * len(classes), 0.9 + 0.26 * len(panels))
@@ -72,17 +73,18 @@ def dots(panels: Panels, task: Task, label: str, output: Path) -> None:
         for y, row in enumerate(panels.values()):
             for point in row.get(each, ()):
                 _mark(axes, point, y, colour, _MARKERS[number % len(_MARKERS)], across=True)
-        axes.set_title(stand_in(each, number + 1, output), fontsize=9)
+        axes.set_title(each, fontsize=9)
         axes.set_xlim(0, 100)
+        axes.set_xticks([0, 50, 100])
+        axes.set_xlabel(labels[each], fontsize=8)
         axes.grid(axis="x", color="#e3e6ea", linewidth=0.6)
         axes.set_axisbelow(True)
         tidy(axes)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
     grid[0][0].set_yticks(range(len(panels)), list(panels))
-    grid[0][0].invert_yaxis()
-    figure.supxlabel(label, fontsize=8, y=-0.02 if len(panels) < 6 else 0.0, va="top")
-    save(figure, output)
+    grid[0][0].set_ylim(len(panels) - 0.4, -0.6)
+    save(figure, output, classes_of(task))
 
 
 def small_multiples(panels: Panels, task: Task, label: str, output: Path) -> None:
@@ -123,7 +125,7 @@ def small_multiples(panels: Panels, task: Task, label: str, output: Path) -> Non
         grid.flat[at].tick_params(labelbottom=True)
     marks = [
         plt.Line2D([], [], color=colour_of(task, each), marker=_MARKERS[number % len(_MARKERS)], markersize=4,
-                   linewidth=0.9, label=stand_in(each, number + 1, output))
+                   linewidth=0.9, label=each)
         for number, each in enumerate(classes)
     ]  # fmt: skip
     if any(point.hollow for row in panels.values() for points in row.values() for point in points):
@@ -134,13 +136,18 @@ def small_multiples(panels: Panels, task: Task, label: str, output: Path) -> Non
     figure.supylabel(label, fontsize=8, x=0.0)
     figure.tight_layout(pad=0.5)
     figure.legend(handles=marks, frameon=False, fontsize=8, ncols=4, loc="lower left", bbox_to_anchor=(0.05, 1.0))
-    save(figure, output)
+    save(figure, output, classes_of(task))
 
 
 def row_name(row: Row) -> str:
     """A row's language by its English name, which every font has the letters of."""
     key: Any = row.keys[0] if row.keys else "all"
     return "all" if key == "all" else name(str(key or "und"))
+
+
+def classes_of(task: Task) -> list[str]:
+    """The classes of all groups, and labels in none, in order: how figures number what they can't spell."""
+    return list(dict.fromkeys([*(each for classes in task.groups.values() for each in classes), *task.names]))
 
 
 def colour_of(task: Task, each: str) -> str:
@@ -158,7 +165,17 @@ def _mark(axes: Any, point: Point, at: float, colour: str, marker: str, *, acros
         axes.plot(*line, color=colour, linewidth=1.1, solid_capstyle="butt")
     x, y = (share, at) if across else (at, share)
     inside = "white" if point.hollow else colour
-    axes.plot([x], [y], marker=marker, markersize=3.6, color=colour, markerfacecolor=inside, markeredgewidth=0.8)
+    axes.plot(
+        [x],
+        [y],
+        marker=marker,
+        markersize=3.6,
+        color=colour,
+        markerfacecolor=inside,
+        markeredgewidth=0.8,
+        clip_on=False,
+        zorder=3,
+    )
 
 
 def _runs(points: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,16 @@ from xlt.corpus.shares import Row, groups_of
 from xlt.errors import UsageError
 from xlt.languages import name
 from xlt.study.design import load_study
+from xlt.study.drawing import stand_in_note
 from xlt.study.evaluate import Table
 from xlt.study.grid import Grid, Where
-from xlt.study.report.corrected import ALL, corrected_section, month_figure, told
+from xlt.study.report.corrected import ALL, LEAST, corrected_section, month_figure, told
 from xlt.study.report.evidence import Evidence, of_corpus
-from xlt.study.report.figures import Point, stance_bars
+from xlt.study.report.figures import Point, classes_of, stance_bars
 from xlt.study.report.parts import Figure, Report, Section, Shown, slug, without_paths
 from xlt.study.report.scored import scored_sections
 from xlt.tasks.load import task_of
 from xlt.tasks.spec import Task
-
-LEAST = 20
-"""Posts in a month's denominator below which it has no point in a figure of naive shares; the table has them all."""
 
 
 @dataclass(frozen=True)
@@ -154,15 +152,14 @@ def _naive(answer: Answer, months: Answer, task: Task, notes: list[str]) -> Sect
             )
         panels = _naive_panels(months, answer, group, classes)
         if len({point.at for row in panels.values() for points in row.values() for point in points}) > 1:
-            figure = month_figure(f"naive-{slug(group)}-by-month", "naive", panels, task, group)
-            section.figures.append(
-                replace(figure, title=f"{figure.title}. Months with fewer than {LEAST} posts have no point")
-            )
+            section.figures.append(month_figure(f"naive-{slug(group)}-by-month", "naive", panels, task, group))
     section.tables.append(
         _share_table("naive-by-language-and-month", "Naive shares by language and month", months.rows, task,
                      ("language", "month"))
     )  # fmt: skip
     section.notes += notes
+    if unknown := stand_in_note(classes_of(task)):
+        section.notes.append(unknown)
     return section
 
 

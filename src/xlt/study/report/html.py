@@ -16,7 +16,7 @@ _STYLE = """
 }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 62rem; padding: 2rem 1.2rem 4rem; background: var(--paper); color: var(--ink);
-  font: 16px/1.55 system-ui, "Segoe UI", "Noto Sans", "Noto Sans Arabic", "Noto Sans Devanagari", "Noto Sans CJK KR",
+  font: 1rem/1.55 system-ui, "Segoe UI", "Noto Sans", "Noto Sans Arabic", "Noto Sans Devanagari", "Noto Sans CJK KR",
   sans-serif; }
 h1 { font-size: 1.7rem; margin: 0 0 .3rem; } h2 { font-size: 1.25rem; margin: 2.6rem 0 .6rem; }
 h3 { font-size: 1rem; margin: 1.6rem 0 .4rem; }
@@ -29,9 +29,9 @@ tbody tr:nth-child(even) { background: var(--band); }
 td.n, th.n { text-align: right; } td.n { white-space: nowrap; } summary { cursor: pointer; }
 figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; }
 figcaption, .note { color: var(--dim); font-size: .88rem; }
-@media print { body { max-width: none; padding: 0; font-size: 12px; }
+@media print { html { font-size: 11px; } body { max-width: none; padding: 0; }
   h2, h3 { break-after: avoid; } figure, tr { break-inside: avoid; } .scroll { overflow: visible; }
-  table { font-size: 9px; } th, td { padding-right: .4rem; } }
+  table { font-size: .75rem; } th, td { padding-right: .4rem; } details > summary { display: none; } }
 """
 
 
@@ -79,7 +79,7 @@ def _table(shown: Shown) -> str:
         for row in table.rows
     )
     whole = f'<div class="scroll"><table><thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody></table></div>'
-    if len(table.rows) > LONG:
+    if len(table.rows) > 2 * LONG:
         whole = (
             f"<details><summary>{len(table.rows):,} rows; also in tables/{shown.name}.csv</summary>{whole}</details>"
         )

@@ -50,11 +50,15 @@ def _run(run: Mapping[str, Any]) -> str:
     def said(table: str, key: str) -> str:
         return str((run.get(table) or {}).get(key, "unknown"))
 
-    return (
+    words = (
         f"Shares are those of the model {said('model', 'name')} (hash {said('identity', 'model')}) on the task "
-        f"{said('task', 'name')} (hash {said('identity', 'task')}), run in {said('loaded', 'precision')} with "
-        f"{said('loaded', 'backend')} on {said('loaded', 'device')}."
+        f"{said('task', 'name')} (hash {said('identity', 'task')})"
     )
+    if run.get("loaded"):
+        words += (
+            f", run in {said('loaded', 'precision')} with {said('loaded', 'backend')} on {said('loaded', 'device')}"
+        )
+    return f"{words}."
 
 
 def _corpus(made: Mapping[str, Any]) -> str:

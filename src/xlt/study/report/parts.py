@@ -11,7 +11,7 @@ from typing import Any
 from xlt.study.evaluate import Table
 
 LONG = 40
-"""Rows from which a table is folded, or runs over pages."""
+"""Rows from which a table runs over pages in LaTeX; twice as many are folded in HTML."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Figure:
     says: str
     """For those who can't see it."""
     draw: Callable[[Path], None]
-    """Draws into a file whose ending tells the format."""
+    """Draws into a file whose ending tells the format, or into one of every format when it has no ending."""
 
 
 @dataclass

@@ -58,9 +58,10 @@ def reliability(models: Mapping[str, Sequence[Band]], eces: Mapping[str, float |
         tidy(axes)
     for at in range(len(models) - across, len(models)):
         grid.flat[at].tick_params(labelbottom=True)
+        grid.flat[at].set_xlabel("confidence", fontsize=8)
+    for row in grid:
+        row[0].set_ylabel("accuracy", fontsize=8)
     figure.tight_layout(pad=0.6)
-    figure.supxlabel("confidence", fontsize=8, y=0.0, va="top")
-    figure.supylabel("accuracy", fontsize=8, x=0.0)
     save(figure, output)
 
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from xlt.corpus.labelled import Run, chosen
 from xlt.errors import XltError
 from xlt.languages import name
@@ -93,8 +95,10 @@ def confidence_section(
 ) -> Section | None:
     """What confidences are worth; None where no model gave any. `weights`: model → how often the corpus has a language
     and a predicted label, to which its calibration is reweighed too."""
-    if all(system.probabilities is None for system in rows.systems):
+    given = [s for s in rows.systems if s.probabilities is not None and np.isfinite(s.probabilities).any()]
+    if not given:
         return None
+    rows = replace(rows, systems=tuple(given))
     bands, risks = reliability_table(rows), risk_table(rows, task)
     each = [
         calibration_table(replace(rows, systems=(system,)), (weights or {}).get(system.name)) for system in rows.systems
@@ -151,21 +155,19 @@ def pair_section(rows: Rows, task: Task, prefix: str = "", about: str = "") -> S
     # The table adjusts over the languages of a pair; several pairs are several tests as well.
     adjusted = iter(holm([row[at("p")] for row in whole]))
     place = at("p_holm")
-    table = Table(
-        found.columns,
-        [(*row[:place], next(adjusted), *row[place + 1 :]) if row[at("slice")] == "all" else row for row in found.rows],
-    )
+    of_all = Table(found.columns, [(*row[:place], next(adjusted), *row[place + 1 :]) for row in whole])
+    by_lang = Table(found.columns, [row for row in found.rows if row[at("slice")] != "all"])
     section = Section(f"Models against each other{about}")
     section.words.append(
         f"Every two models on the same {len(rows.gold):,} texts. Only a right, only b right: texts that one of them "
         "got right. Differences are b less a."
     )
     panels = {}
-    for score, label in (("accuracy", "accuracy, b less a"), ("macro_f1", "macro-F1, b less a")):
+    for score, label in (("accuracy", "accuracy"), ("macro_f1", "macro-F1")):
         value, low, high = at(f"{score}_difference"), at(f"{score}_low"), at(f"{score}_high")
         panels[label] = [
             Difference(
-                f"a {row[at('a')]}\nb {row[at('b')]}", row[value], None if row[low] is None else (row[low], row[high])
+                f"{row[at('b')]}\n− {row[at('a')]}", row[value], None if row[low] is None else (row[low], row[high])
             )
             for row in whole
         ]
@@ -173,16 +175,20 @@ def pair_section(rows: Rows, task: Task, prefix: str = "", about: str = "") -> S
         Figure(
             f"{prefix}differences",
             "Differences between models over all languages, with paired bootstrap 95 % intervals",
-            "; ".join(f"{each.title}: {each.value:+.3f}".replace("\n", ", ") for each in next(iter(panels.values()))),
+            "; ".join(f"{each.title}: {each.value:+.3f}".replace("\n", " ") for each in next(iter(panels.values()))),
             partial(differences, panels),
         )
     )
     heads = {"p": "p (McNemar)", "p_holm": "p (Holm)"}
-    section.tables.append(Shown(f"{prefix}pairs", "Paired comparisons", named(table), heads=heads))
+    section.tables += [
+        Shown(f"{prefix}pairs", "Paired comparisons, all languages", named(of_all), heads=heads),
+        Shown(f"{prefix}pairs-by-language", "Paired comparisons by language", named(by_lang), heads=heads),
+    ]
     section.notes.append(
-        "p: exact McNemar, two-sided. Holm's adjustment is over the languages of a pair; in the rows of all languages, "
-        f"over the {len(whole)} pair{'s' * (len(whole) != 1)}. Intervals: paired bootstrap, {DRAWS:,} draws within "
-        f"language and gold label (seed {SEED}), none below {LEAST_ROWS} texts or {LEAST_OF_A_LABEL} of each label."
+        "p: exact McNemar, two-sided. Holm's adjustment is over the languages of a pair and, for all languages "
+        f"together, over the {len(whole)} pair{'s' * (len(whole) != 1)}. Intervals: paired bootstrap, {DRAWS:,} draws "
+        f"within language and gold label (seed {SEED}), none below {LEAST_ROWS} texts or {LEAST_OF_A_LABEL} of each "
+        "label."
     )
     return section
 

@@ -143,7 +143,7 @@ def _exposure(grid: Grid) -> Section | None:
     )
     section = Section(f"Exposure: {grid.study.name}")
     section.words.append(
-        f"What all labelled texts of the study are, in tokens of {tuned[0].base}, against what was read in "
+        f"What all labelled texts of the study are, in tokens of {tuned[0].base_name}, against what was read in "
         "pre-training."
     )
     section.tables.append(

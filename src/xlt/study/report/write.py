@@ -8,7 +8,6 @@ from pathlib import Path
 
 from xlt.disk import write_json, write_text
 from xlt.errors import XltError
-from xlt.study.drawing import FORMATS
 from xlt.study.report.html import page
 from xlt.study.report.latex import latex
 from xlt.study.report.parts import Report, Shown
@@ -27,8 +26,7 @@ def write(report: Report, folder: Path) -> Path:
             write_text(folder / "tables" / f"{shown.name}.csv", as_csv(shown))
             write_text(folder / "tables" / f"{shown.name}.tex", latex(shown))
         for figure in section.figures:
-            for ending in FORMATS:
-                figure.draw(folder / "figures" / f"{figure.name}.{ending}")
+            figure.draw(folder / "figures" / figure.name)
             pictures[figure.name] = (folder / "figures" / f"{figure.name}.svg").read_text(encoding="utf-8")
     write_json(folder / "report.json", report.made)
     write_text(folder / "index.html", page(report, pictures))
