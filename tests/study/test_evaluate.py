@@ -180,6 +180,22 @@ def test_files_with_odd_labels_say_so(tmp_path: Path) -> None:
         from_files([path], {"x": "x"}, TASK, Columns())
 
 
+def test_labels_that_are_numbered_from_zero_are_refused(tmp_path: Path) -> None:
+    def numbered(column: list[str], option: str, **which: str) -> None:
+        rows = [["text", "label", "said"], *([str(at), PRO, PRO] for at in range(len(column)))]
+        for row, number in zip(rows[1:], column, strict=True):
+            row[rows[0].index(which["at"])] = number
+        with pytest.raises(UsageError, match=rf"numbers labels from 0.*counts its answers from 1.*{option}"):
+            from_files([write(tmp_path / "a.csv", rows)], {"said": "said"}, TASK, Columns())
+
+    numbered(["0", "1", "2", "3"], "--label-column", at="label")
+    numbered(["0", "2", "0"], "--pred-column", at="said")
+    rows = [["text", "label", "said"], ["a", "1", "0"], ["b", "4", "4"]]
+    found = from_files([write(tmp_path / "a.csv", rows)], {"said": "said"}, TASK, Columns())
+    assert found.gold.tolist() == [0, 3]
+    assert found.systems[0].codes.tolist() == [-1, 3], "a 0 beside a 4 is a failure"
+
+
 def test_probabilities_beside_predictions_are_read(tmp_path: Path) -> None:
     names = [TASK.column(label) for label in TASK.names]
     rows: list[list[Any]] = [["text", "label", "predicted", *names]]

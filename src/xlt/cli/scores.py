@@ -41,6 +41,9 @@ def print_tables(tables: dict[str, Table], rows: Rows, task: Task) -> None:
             continue
         if len(tables) > 1:
             print(_TITLES[which])
+        if which == "errors":
+            _print_errors(table)
+            continue
         kept = [at for at, column in enumerate(table.columns) if column != "kind"]
         print_table(
             [table.columns[at].replace("_", " ") for at in kept],
@@ -77,6 +80,25 @@ def _print_scores(table: Table, rows: Rows, task: Task) -> None:
         for group in groups:
             columns += [f"{group} n"] * (group in smaller) + [f"{group} F1"]
         print_table(columns, lines)
+
+
+def _print_errors(table: Table) -> None:
+    """Each error with its whole text, which a column would cut."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console, model = Console(highlight=False), None
+    for row in table.rows:
+        cells = dict(zip(table.columns, row, strict=True))
+        if cells["model"] != model:
+            model = cells["model"]
+            console.print(Text(f"{model}:"))
+        sure = "" if cells["confidence"] is None else f" ({_shown(cells['confidence'])})"
+        also = f"; {cells['wrong_systems']} are wrong here" if cells["wrong_systems"] > 1 else ""
+        console.print(Text(f"{name(cells['lang'])}: {cells['gold']}, taken for {cells['predicted']}{sure}{also}"))
+        # A Text object: a tweet may hold what looks like markup.
+        console.print(Padding(Text(" ".join(str(cells["text"]).split())), (0, 0, 0, 4))) if cells["text"] else None
 
 
 def _language(where: str, kind: str, seen: Sequence[str] | None) -> str:

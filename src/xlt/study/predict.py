@@ -16,6 +16,7 @@ from xlt.engine.job import Job, Listener
 from xlt.errors import UsageError
 from xlt.science.metrics import Ints
 from xlt.study.rows import Columns, Rows, System, from_files
+from xlt.tasks.load import load_task
 from xlt.tasks.spec import Task
 from xlt.training.signatures import FILE as SIGNATURES
 from xlt.training.signatures import overlaps
@@ -30,7 +31,8 @@ def predict(job: Job, listener: Listener, columns: Columns) -> Rows:
     assert job.output is not None
     column = added_columns(outcome.staged.columns, job.task)["predicted"]
     card = job.model.card
-    seen = card.languages if card and card.task else ()
+    # Labels of another task teach it nothing of this one.
+    seen = card.languages if card and card.task and load_task(card.task).names == job.task.names else ()
     name = job.model.name
     text = columns.text or outcome.staged.text_column
     rows = from_files((job.output,), {name: column}, job.task, replace(columns, text=text), seen={name: seen})

@@ -123,6 +123,9 @@ def labelled(
     gold: Matched, langs: Sequence[str], texts: Sequence[str] | None, systems: Sequence[System], where: str, task: Task
 ) -> Rows:
     """The rows that have a gold label, with sentences about what was folded, failed or missing. Raises XltError."""
+    _check_numbers(gold, "gold", "--label-column", task)
+    for system in systems:
+        _check_numbers(system.predicted, system.name, "--pred-column", task)
     kept = np.flatnonzero(gold.codes >= 0)
     if not len(kept):
         found = ", ".join(sorted(gold.unknown)[:8]) or "nothing"
@@ -228,6 +231,19 @@ def known_in(folder: Path, texts: Sequence[str]) -> list[bool] | None:
     if not texts or not (folder / SIGNATURES).is_file():
         return None
     return [bool(each) for each in overlaps_of(folder, texts)]
+
+
+def _check_numbers(found: Matched, what: str, option: str, task: Task) -> None:
+    """Raise UsageError for labels numbered from 0, which would be read as the task's answers, each one off."""
+    answers = {label.answer.strip() for label in task.labels}
+    count = len(task.labels)
+    numbers = {each.strip() for each in (*found.folded, *found.unknown) if each.strip().isdecimal()}
+    from_zero = {str(number) for number in range(count)}
+    if answers == {str(number) for number in range(1, count + 1)} and "0" in numbers and numbers <= from_zero:
+        raise UsageError(
+            f"The column of {what} numbers labels from 0 ({', '.join(sorted(numbers))}), and the task {task.name} "
+            f"counts its answers from 1; name a column that holds the labels' names with {option}."
+        )
 
 
 def folder_of_run(record: Mapping[str, Any]) -> Path | None:
