@@ -49,8 +49,13 @@ class Cell:
     """Group → what a pooled share of it was pooled over here."""
 
 
-def corrected_section(evidence: Evidence, run: Run, task: Task) -> tuple[Section, dict[str, Any] | None]:
-    """Shares to report, and what was used for them; None where there are none, and the chapter says why."""
+def corrected_section(
+    evidence: Evidence, run: Run, task: Task, *, insist: bool = False
+) -> tuple[Section, dict[str, Any] | None]:
+    """Shares to report, and what was used for them; None where there are none, and the chapter says why.
+
+    With `insist` that is an error: somebody named the gold.
+    """
     section = Section("Shares corrected by hand labels")
     try:
         asked = evidence.sample(run, Question(), task)
@@ -58,6 +63,8 @@ def corrected_section(evidence: Evidence, run: Run, task: Task) -> tuple[Section
         months = evidence.sample(run, Question(by=("month",)), task)
         both = evidence.sample(run, Question(by=("lang", "month")), task)
     except XltError as error:
+        if insist:
+            raise
         section.notes.append(f"No corrected shares: {error}")
         return section, None
     groups = told(task)

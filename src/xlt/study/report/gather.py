@@ -66,7 +66,8 @@ def tell(wanted: Wanted, evidence: Evidence | None, grids: Sequence[Grid]) -> Re
 
     report = Report(wanted.title, made={"xlt": __version__, "python": platform.python_version()})
     if evidence is not None:
-        corpus_sections(report, evidence, wanted.run)
+        named = wanted.draw is not None or wanted.random_sample
+        corpus_sections(report, evidence, wanted.run, insist=named)
         scored_sections(report, evidence, wanted.run, wanted.against)
     for grid in grids:
         study_sections(report, grid)
@@ -78,8 +79,8 @@ def tell(wanted: Wanted, evidence: Evidence | None, grids: Sequence[Grid]) -> Re
     return report
 
 
-def corpus_sections(report: Report, evidence: Evidence, wanted: str | None) -> None:
-    """What a corpus holds and what the wanted run, else the newest, says of it."""
+def corpus_sections(report: Report, evidence: Evidence, wanted: str | None, *, insist: bool = False) -> None:
+    """What a corpus holds and what the wanted run, else the newest, says of it; `insist` on corrected shares."""
     runs = evidence.runs()
     run = chosen(runs, [wanted] if wanted else [])[0] if wanted or runs else None
     task = task_of(run.task, run.labels) if run else None
@@ -94,7 +95,7 @@ def corpus_sections(report: Report, evidence: Evidence, wanted: str | None) -> N
     answer = evidence.answer(run, by_lang, task)
     months = evidence.answer(run, Question(by=("lang", "month")), task)
     notes = footnotes(answer, by_lang, groups_of(task.groups, task.names), (run,), evidence.undetected())
-    corrected, report.made["corrected"] = corrected_section(evidence, run, task)
+    corrected, report.made["corrected"] = corrected_section(evidence, run, task, insist=insist)
     report.sections += [corrected, _naive(answer, months, task, notes)]
 
 
