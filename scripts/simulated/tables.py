@@ -253,7 +253,8 @@ def _pooled(counts: Floats, mix: Floats, truth: float) -> float:
 
 
 def halved(rng: np.random.Generator) -> None:
-    """Width of the interval with the labels that were advised, over half the width before: 1 is right."""
+    """Width of the interval with the labels that were advised, over half the width before: 1 is right, less is more
+    labels than were needed."""
     table(["share", "n", *CLASSIFIERS])
     for truth, n in product(SHARES, (50, 100, 200)):
         cells = []

@@ -83,7 +83,8 @@ class Share:
     method: Method
     """How `corrected` was made: ppi, gold alone, error rates pooled over cells, or not at all."""
     more: int | None
-    """How many more hand labels would halve the interval, drawn alike."""
+    """How many more hand labels would halve the interval, drawn alike; at most so many where `method` is gold, since
+    the errors that more labels will show are not counted on. None where too few cases tell."""
 
 
 def random_sample(gold: Ints, predicted: Ints, population: int = 0) -> Sample:
@@ -203,20 +204,24 @@ def _adjusted(sample: Sample, population: Floats, members: Collection[int], base
 
 
 def _to_halve(kinds: Kinds, counts: Floats) -> int | None:
-    """More labels like these that would make the interval half as wide; None where there is nothing to halve.
+    """More labels like these that would make the interval half as wide; None where too few members, or too few others,
+    were seen to tell how wide any interval will be, and where there is nothing to halve.
 
     The interval is made anew as if there were so many times the rows, errors among them, drawn from the same corpus.
     """
-    least, most = 1.0, MOST_TIMES
+    members, base = float(counts @ kinds.member), float(counts @ kinds.base)
+    if min(members, base - members) < LEAST_OF_A_LABEL:
+        return None
     now = estimate(kinds, counts)
     goal = (float(now.high) - float(now.low)) / 2
     if goal < 1e-9:
         return None
+    least, most = 1.0, MOST_TIMES
     for _ in range(3):
         times = np.geomspace(least, most, 17)
         found = estimate(kinds, counts, times)
-        reached = np.flatnonzero(found.high - found.low <= goal)
+        reached = np.flatnonzero(found.high[1:] - found.low[1:] <= goal)
         if not len(reached):
             return None
-        least, most = float(times[reached[0] - 1]), float(times[reached[0]])
+        least, most = float(times[reached[0]]), float(times[reached[0] + 1])
     return ceil(round((most - 1) * float(counts.sum()), 6))
