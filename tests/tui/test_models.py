@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ from tui.driven import Driven, drive
 from xlt.cards.card import Card, Score
 from xlt.cards.listing import Entry
 from xlt.processes import alive
+from xlt.training.curves import Mark, read_curves
 from xlt.tui.choice import Choice
-from xlt.tui.shelf.detail import Shown, comparison, describe
+from xlt.tui.shelf.detail import HEIGHT, Shown, comparison, describe, learning
 from xlt.tui.shelf.screen import ModelsScreen, machine
 from xlt.tui.widgets.chart import curve, framed, smoothed
 
@@ -226,6 +228,20 @@ def test_a_pull_goes_on_without_xlt_is_found_again_stopped_and_finished(hub: Hub
 
     drive(small, begin)
     drive(small, again)
+
+
+def test_curves_take_the_room_that_there_is(tmp_path: Path) -> None:
+    curves = read_curves(make_training(tmp_path / "learner"))
+    shown = Shown(Entry("learner", "workspace", 0), None, curves)
+    small, large = (describe(shown, None, width, height).plain for width, height in ((76, 13), (100, 56)))
+    assert small.count("│") + 2 * HEIGHT < large.count("│")
+    assert "macro-F1 so far" not in small
+    # Nothing is said of what a model in the making does not have yet.
+    assert [each in large for each in ("a base model", "on disk", "parameters")] == [False] * 3
+    marks = tuple(Mark(step, step, of, 8, 1.0, 0.5, step / 4) for step in (1, 2, 3) for of in ("seen", "en"))
+    told = learning(replace(curves, marks=marks), 100).plain
+    assert "macro-F1 so far, 0 to 1" in told
+    assert told.count("▃▅▇") == 2
 
 
 @pytest.mark.slow

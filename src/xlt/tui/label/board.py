@@ -14,7 +14,8 @@ from xlt.tui.classify.progress import gauge
 from xlt.tui.widgets.rows import GAP, Cell, Column
 from xlt.tui.words import one_line
 
-_GAUGE = 8
+_GAUGE, _LONGEST = 8, 40
+"""Cells of a bar at least and at most."""
 
 PURPOSES = {
     "estimate": "measures and corrects; never trained on",
@@ -28,6 +29,7 @@ class DrawRows:
 
     def __init__(self, draws: Sequence[Draw]) -> None:
         self.draws = sorted(draws, key=lambda draw: (draw.created_at, draw.id), reverse=True)
+        self._gauge = _GAUGE
 
     def __len__(self) -> int:
         return len(self.draws)
@@ -41,21 +43,22 @@ class DrawRows:
             one_line(draw.task),
             f"{draw.drawn:,}",
             f"{draw.coded:,}",
-            Text(gauge(draw.coded / draw.drawn if draw.drawn else 0.0, _GAUGE), "dim"),
+            Text(gauge(draw.coded / draw.drawn if draw.drawn else 0.0, self._gauge), "dim"),
         ]
 
-    def columns(self) -> list[Column]:
-        """As wide as they need to be."""
+    def columns(self, width: int) -> list[Column]:
+        """As wide as they need to be; the bar takes what is left."""
         ids = max((len(draw.id) for draw in self.draws), default=4)
         tasks = max((len(draw.task) for draw in self.draws), default=4)
-        return [
+        found = [
             Column("draw", "draw", ids),
             Column("purpose", "for", 8),
             Column("task", "task", min(20, max(4, tasks))),
             Column("drawn", "drawn", 6, "right"),
             Column("coded", "coded", 6, "right"),
-            Column("gauge", "", _GAUGE),
         ]
+        self._gauge = max(_GAUGE, min(_LONGEST, _left(found, width)))
+        return [*found, Column("gauge", "", self._gauge)]
 
 
 class Progress:
@@ -70,7 +73,8 @@ class Progress:
         )
         langs = Counter(each.lang for each in items).most_common()
         parts = [(name(lang), [each for each in items if each.lang == lang]) for lang, _ in langs]
-        self._with_gauge = True
+        self._gauge = _GAUGE
+        """0: there is no room for a bar."""
         self._parts = [*parts, ("all", list(items))] if len(parts) > 1 else parts
 
     def __len__(self) -> int:
@@ -85,8 +89,8 @@ class Progress:
             f"{len(items):,}",
             f"{coded:,}",
         ]
-        if self._with_gauge:
-            cells.append(Text(gauge(coded / len(items), _GAUGE), "dim"))
+        if self._gauge:
+            cells.append(Text(gauge(coded / len(items), self._gauge), "dim"))
         for coder in self.coders:
             done = sum(each.by(coder) is not None for each in items)
             given = done + len(queue(items, coder))
@@ -101,8 +105,14 @@ class Progress:
             Column("coded", "coded", 6, "right"),
         ]
         people = [Column(f"by-{each}", one_line(each), max(10, len(each)), "right") for each in self.coders]
-        self._with_gauge = sum(each.width + GAP for each in (*found, *people)) + _GAUGE + GAP < width
-        return [*found, *([Column("gauge", "", _GAUGE)] if self._with_gauge else []), *people]
+        room = min(_LONGEST, _left((*found, *people), width))
+        self._gauge = room if room >= _GAUGE else 0
+        return [*found, *([Column("gauge", "", self._gauge)] if self._gauge else []), *people]
+
+
+def _left(columns: Sequence[Column], width: int) -> int:
+    """Cells that a further column can have."""
+    return width - 1 - sum(each.width + GAP for each in columns) - GAP
 
 
 def draw_words(draw: Draw, items: Sequence[Item]) -> str:

@@ -109,7 +109,8 @@ class LabelScreen(XltScreen):
         self.set_class(False, "-unknown")
         self.set_class(not drawn, "-none")
         ids = [draw.id for draw in self._draws.draws]
-        rows.show(self._draws, self._draws.columns(), ids.index(before) if before in ids else 0)
+        columns = self._draws.columns(rows.size.width or self.size.width)
+        rows.show(self._draws, columns, ids.index(before) if before in ids else 0)
         rows.styles.height = min(len(ids), max(3, self.size.height // 3)) + 1
         if self.focused is None and drawn:
             # Nothing could have the focus while there was no draw.
@@ -145,7 +146,13 @@ class LabelScreen(XltScreen):
         rows.show(progress, progress.columns(rows.size.width or self.size.width), 0)
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self._draw_progress)
+        self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        rows = self.query_one("#draws", Rows)
+        if len(self._draws):
+            rows.show(self._draws, self._draws.columns(rows.size.width), rows.cursor)
+        self._draw_progress()
 
     def _say_coder(self) -> None:
         coder = self.people.coder

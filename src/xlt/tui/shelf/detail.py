@@ -18,9 +18,10 @@ from xlt.training.curves import Curves
 from xlt.tui.widgets.chart import curve, framed, smoothed
 from xlt.tui.words import harmless, one_line
 
-HEIGHT = 7
-"""Lines of a curve."""
+HEIGHT, TALL = 7, 18
+"""Lines of a curve: where there is little room, and at most."""
 NARROWEST = 24
+_STEPS = "▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,11 @@ def parameters(number: int) -> str:
     return f"{number / 1e9:.1f} B" if number >= 1e9 else f"{number / 1e6:.1f} M" if number else "–"
 
 
-def describe(shown: Shown, fits: Sequence[dict[str, Any]] | None, width: int) -> Text:
-    """Everything that is known of a model. `fits` are those of `xlt doctor`; None while it has not looked."""
+def describe(shown: Shown, fits: Sequence[dict[str, Any]] | None, width: int, height: int = 24) -> Text:
+    """Everything that is known of a model, for a box of so many cells.
+
+    `fits` are those of `xlt doctor`; None while it has not looked.
+    """
     entry, card, curves = shown.entry, shown.card, shown.curves
     text = Text()
     text.append(one_line(card.title if card else shown.name) + "\n", "bold")
@@ -67,13 +71,14 @@ def describe(shown: Shown, fits: Sequence[dict[str, Any]] | None, width: int) ->
         text.append(harmless(entry.problem) + "\n", "bold")
     text.append("\n")
     seen = card.languages if card else curves.languages if curves else ()
+    making = card is None and curves is not None
     facts = {
         "state": shown.state,
-        "task": (card.task if card else entry.task) or "none: a base model",
+        "task": "" if making else (card.task if card else entry.task) or "none: a base model",
         "tuned on": ", ".join(name(lang) for lang in seen) or "no language",
         "base": (card.base if card else curves.base if curves else "") or "",
-        "parameters": parameters(card.parameters if card else entry.parameters),
-        "on disk": size(entry.size),
+        "parameters": "" if making else parameters(card.parameters if card else entry.parameters),
+        "on disk": "" if making else size(entry.size),
         "licence": card.licence if card else "",
         "files": str(entry.path) if entry.path else "",
     }
@@ -83,7 +88,7 @@ def describe(shown: Shown, fits: Sequence[dict[str, Any]] | None, width: int) ->
     if fits:
         _fact(text, "takes here", "   ".join(_fit(each) for each in fits), width)
     if curves is not None:
-        text.append("\n").append_text(learning(curves, width))
+        text.append("\n").append_text(learning(curves, width, max(HEIGHT, min(TALL, height // 3))))
     if card and card.scores:
         text.append("\n").append_text(scores(card))
     if card and card.made:
@@ -107,7 +112,8 @@ def scores(card: Card) -> Text:
     """A table of the card's figures by language for each data set, baselines last."""
     text = Text()
     own = [each for each in card.scores if not each.of]
-    for data in dict.fromkeys(each.data for each in own):
+    measured = list(dict.fromkeys(each.data for each in own))
+    for data in measured:
         here = [each for each in own if each.data == data]
         metrics = list(dict.fromkeys(each.metric for each in here))
         text.append(f"measured on {one_line(data)}\n", "bold")
@@ -127,9 +133,10 @@ def scores(card: Card) -> Text:
             )
             if whole is not None and whole.high is not None:
                 text.append(f"{metric} {whole.value:.3f}, 95 % interval {whole.low:.3f} to {whole.high:.3f}\n", "dim")
-    for each in card.scores:
-        if each.of and not each.language:
-            text.append(f"{one_line(each.of)}: {each.metric} {each.value:.3f} on {one_line(each.data)}\n", "dim")
+    beside = [each for each in card.scores if each.of and not each.language]
+    for of, data in dict.fromkeys((each.of, each.data) for each in beside):
+        figures = ", ".join(f"{each.metric} {each.value:.3f}" for each in beside if (each.of, each.data) == (of, data))
+        text.append(f"{one_line(of)}: {figures}{'' if [data] == measured else f' on {one_line(data)}'}\n", "dim")
     return text
 
 
@@ -137,8 +144,11 @@ def _figure(score: Score | None, metric: str) -> str:
     return f"{'–' if score is None else f'{score.value:.3f}':>{max(9, len(metric)) + 2}}"
 
 
-def learning(curves: Curves, width: int) -> Text:
-    """How a training went: loss by step, macro-F1 of held-out examples by step, and the last marks by language."""
+def learning(curves: Curves, width: int, height: int = HEIGHT) -> Text:
+    """How a training went: loss by step, macro-F1 of held-out examples by step, and the last marks by language.
+
+    Curves have `height` lines; where there is room, each language's macro-F1 by evaluation stands beside its last.
+    """
     text = Text()
     what = "learning" if curves.pid else "how it learnt" if curves.finished else "stopped while it learnt"
     rate = f", {count(curves.tokens_per_second)} tokens/s" if curves.tokens_per_second else ""
@@ -147,7 +157,7 @@ def learning(curves: Curves, width: int) -> Text:
         return text.append("No step was taken yet.\n", "dim")
     side_by_side = width >= 2 * NARROWEST + 24
     room = max(NARROWEST, (width - 4) // 2 if side_by_side else width) - 8
-    panels = [loss_panel(curves, room), marks_panel(curves, room)]
+    panels = [loss_panel(curves, room, height), marks_panel(curves, room, height)]
     panels = [panel for panel in panels if panel]
     if side_by_side and len(panels) == 2:
         for left, right in zip(*panels, strict=True):
@@ -156,25 +166,29 @@ def learning(curves: Curves, width: int) -> Text:
         text.append("\n\n".join("\n".join(panel) for panel in panels) + "\n")
     last = [curves.of(lang)[-1] for lang in curves.marked]
     if last:
-        text.append(f"\n{'held out':<14}{'n':>6}{'accuracy':>11}{'macro-F1':>11}{'loss':>9}\n", "dim")
+        past = min(width - 55, max(len(curves.of(mark.of)) for mark in last))
+        history = "   macro-F1 so far, 0 to 1" if past > 1 else ""
+        text.append(f"\n{'held out':<14}{'n':>6}{'accuracy':>11}{'macro-F1':>11}{'loss':>9}{history}\n", "dim")
         for mark in (*(each[-1] for each in (curves.of("seen"), curves.of("unseen")) if each), *last):
             title = {"seen": "seen", "unseen": "unseen"}.get(mark.of) or name(mark.of)
-            line = f"{title:<14}{mark.n:>6,}{mark.accuracy:>11.3f}{mark.macro_f1:>11.3f}{mark.loss:>9.3f}\n"
+            line = f"{title:<14}{mark.n:>6,}{mark.accuracy:>11.3f}{mark.macro_f1:>11.3f}{mark.loss:>9.3f}"
+            values = [each.macro_f1 for each in curves.of(mark.of)[-past:]] if history else []
             text.append(line, "bold" if mark.of in ("seen", "unseen") else "")
+            text.append(f"   {''.join(_STEPS[min(7, int(8 * value))] for value in values)}\n", "dim")
     return text
 
 
-def loss_panel(curves: Curves, room: int) -> list[str]:
+def loss_panel(curves: Curves, room: int, height: int = HEIGHT) -> list[str]:
     """The training loss, a mean over some steps."""
     losses = smoothed(curves.losses, max(1, len(curves.losses) // 40))
     low, high = min(losses), max(losses)
     points = list(zip(map(float, curves.steps), losses, strict=True))
-    lines = curve(points, room, HEIGHT, low, high, points[0][0], points[-1][0])
+    lines = curve(points, room, height, low, high, points[0][0], points[-1][0])
     below = f"step {curves.steps[0]} to {curves.steps[-1]:,}"
     return framed(lines, "loss in training", f"{low:.2f}", f"{high:.2f}", below)
 
 
-def marks_panel(curves: Curves, room: int) -> list[str]:
+def marks_panel(curves: Curves, room: int, height: int = HEIGHT) -> list[str]:
     """Macro-F1 of the held-out examples in the languages trained on."""
     marks = curves.of("seen") or curves.of("unseen")
     if not marks:
@@ -182,7 +196,7 @@ def marks_panel(curves: Curves, room: int) -> list[str]:
     values = [mark.macro_f1 for mark in marks]
     low, high = min(values), max(values)
     points = [(float(mark.step), mark.macro_f1) for mark in marks]
-    lines = curve(points, room, HEIGHT, low, high, points[0][0], points[-1][0])
+    lines = curve(points, room, height, low, high, points[0][0], points[-1][0])
     below = f"epoch {marks[0].epoch:g} to {marks[-1].epoch:g}, {marks[-1].n:,} held out"
     return framed(lines, f"macro-F1, {marks[0].of} languages", f"{low:.2f}", f"{high:.2f}", below)
 

@@ -68,7 +68,7 @@ class Shelf:
             Column("parameters", "weights", 7, "right"),
             Column("size", "on disk", 9, "right"),
             Column("tuned", "tuned for", 12, fill=True),
-            Column("state", "", 14),
+            Column("state", "", 16),
         ]
 
 
@@ -161,7 +161,7 @@ class ModelsScreen(XltScreen):
         if self._doctor is not None:
             fits = next((each["fits"] for each in self._doctor["models"] if each["name"] == shown.name), None)
         room = max(40, (box.size.width or self.size.width) - 3)
-        box.query_one(Static).update(describe(shown, fits, room))
+        box.query_one(Static).update(describe(shown, fits, room, box.size.height))
 
     def on_resize(self) -> None:
         self._fold()
@@ -200,7 +200,9 @@ class ModelsScreen(XltScreen):
         """Choose a form, and start."""
         shown = self._at_cursor()
         if shown is None or shown.entry.path is None:
-            self.fail(UsageError("This model is not on this machine; p fetches it."))
+            making = shown is not None and shown.curves is not None
+            why = "is not made yet: its training has not ended" if making else "is not on this machine; p fetches it"
+            self.fail(UsageError(f"This model {why}."))
             return
         self.app.push_screen(
             Choice(f"Quantise {shown.name} to 4 bits", [*_KINDS, _GGUF], ""),
