@@ -39,6 +39,10 @@ def tui(
     # The screen is drawn on stderr, so that stdout stays free.
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("xlt tui needs a terminal; in a script use xlt breakdown, xlt query and xlt export.")
+    from xlt.tui.warmth import defer
+
+    # Before the imports: what they make would be looked through twice.
+    defer()
     from xlt.tui.app import XltApp
     from xlt.tui.jobs import settle
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import SystemCommand
+from textual.events import Event, InputEvent
 from textual.screen import ModalScreen, Screen
 
 from xlt.errors import Exit, UsageError, XltError
@@ -66,6 +67,7 @@ class XltApp(KeyByKey):
         self._stamp: tuple[int, int] | None = None
         self._wrong: str | None = None
         self._active: list[Here] = []
+        self.warmth = Warmth(self)
         self.jobs = Jobs(self, self._say, self._fail, lambda error: self._fail(XltError(self.defect(error))))
         try:
             self.settings = settings.load(workspace, frozenset(BY_ID))
@@ -117,7 +119,7 @@ class XltApp(KeyByKey):
         mode = wanted if wanted in known else TABS[0].mode
         self.switch_mode(mode if self.corpus.exists() else WELCOME.mode)
         self.set_interval(_HEAR, self._hear)
-        self.set_interval(_HEAR, Warmth(self).look)
+        self.set_interval(_HEAR, self.warmth.look)
         # After the first paint: DuckDB's import alone would be seen.
         self.call_after_refresh(self.connect)
 
@@ -189,6 +191,11 @@ class XltApp(KeyByKey):
         if self._wrong:
             self._fail(XltError(self._wrong))
             self._wrong = None
+
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, InputEvent):
+            self.warmth.touched()
+        await super().on_event(event)
 
     def on_app_focus(self) -> None:
         # Others may have written to the corpus meanwhile.

@@ -194,11 +194,14 @@ class Jobs:
 
 
 def settle(patience: float = 5.0) -> None:
-    """Wait for the threads of jobs, cancelled ones too, so that none is in DuckDB when Python ends."""
+    """The app has ended: wait for the threads of jobs, cancelled ones too, so that none is in DuckDB when Python ends;
+    and keep nothing warm any more."""
     deadline = time.monotonic() + patience
     for thread in threading.enumerate():
         if thread.name.startswith(_THREAD):
             thread.join(max(0.0, deadline - time.monotonic()))
     from xlt.corpus import gate
+    from xlt.tui import warmth
 
     gate.cool()
+    warmth.cool()

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import ComposeResult
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from xlt.errors import XltError
 from xlt.tui.jobs import Jobs
 from xlt.tui.tabs import TABS
 from xlt.tui.widgets.bar import Notice, TopBar
+from xlt.tui.widgets.keys import Keys
 
 if TYPE_CHECKING:
     from xlt.tui.app import XltApp
@@ -43,7 +43,7 @@ class XltScreen(Screen[None]):
         yield TopBar(TABS, self.MODE)
         yield from self.body()
         yield Notice()
-        yield Footer(compact=True)
+        yield Keys()
 
     def body(self) -> ComposeResult:
         """What stands between the bar and the footer."""

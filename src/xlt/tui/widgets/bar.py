@@ -32,11 +32,14 @@ class Chip(Static):
 
     def __init__(self, action: str, name: str, title: str) -> None:
         super().__init__(Content(title), name=name)
-        self._action = action
+        self._action, self._words = action, ""
 
     def say(self, words: str, active: bool) -> None:
         """What is chosen; `active` when it leaves something out."""
-        self.update(Content(f"{words} ▾"))
+        # Whoever says the same again would have the whole screen laid out anew.
+        if words != self._words:
+            self._words = words
+            self.update(Content(f"{words} ▾"))
         self.set_class(active, "-active")
 
     async def on_click(self, event: events.Click) -> None:
@@ -58,7 +61,7 @@ class TopBar(Horizontal):
 
     def say(self, about: str) -> None:
         """What is open."""
-        self.query_one("#about", Static).update(Content(about))
+        self.query_one("#about", Static).update(Content(about), layout=False)
 
 
 class Notice(Static):
