@@ -93,10 +93,13 @@ def test_an_empty_workspace_is_a_welcome(tmp_path: Path) -> None:
         assert "There are no posts yet" in driven.notice()
         await driven.press("question_mark")
         assert isinstance(driven.screen, AboutScreen)
+        assert "xlt --help" not in driven.text()
+        await driven.press("end")
+        assert "xlt --help" in driven.text()
         await driven.press("escape", "i")
         assert isinstance(driven.screen, ImportScreen)
 
-    drive(tmp_path, script)
+    drive(tmp_path, script, size=(80, 24))
 
 
 def test_a_file_is_imported_from_the_welcome(tmp_path: Path) -> None:
@@ -137,9 +140,11 @@ def test_loading_the_sample_can_be_stopped(tmp_path: Path) -> None:
     async def script(driven: Driven) -> None:
         await driven.pilot.press("d")
         await driven.until(lambda: " s" in driven.notice())
+        assert "s stop" in driven.lines()[-1]
         started = time.monotonic()
         await driven.pilot.press("s")
         assert driven.notice() == "Stopped."
+        assert "s stop" not in driven.lines()[-1]
         await driven.settled(30)
         assert time.monotonic() - started < 30
         assert isinstance(driven.screen, WelcomeScreen)

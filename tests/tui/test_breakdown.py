@@ -171,6 +171,12 @@ def test_a_second_run_stands_below_the_first_and_differences_are_marked(small: P
         await driven.press("j", "right", "enter")
         assert "pro" in driven.static("#what")
         assert ids(driven) == {post.id for post in POSTS if post.lang == "en" and post.label == PRO}
+        await driven.press("q")
+        await driven.pilot.resize_terminal(80, 24)
+        await driven.settled()
+        # Every number is seen, those at the right too.
+        assert driven.rows().virtual_size.width <= driven.rows().size.width
+        assert driven.lines()[6].split()[-2:] == ["▼75.0", "25.0"]
 
     drive(small, script)
 

@@ -18,11 +18,11 @@ from xlt.tui.box import Box
 _KEPT = ("langs", "since", "until", "contains", "least", "most")
 _FIELDS = (
     ("langs", "languages", "all; codes or names: en, de, Turkish"),
-    ("since", "from", "the first day, such as 2024-01-31; also 2024-01 or 2024"),
+    ("since", "from", "2024-01-31, 2024-01 or 2024"),
     ("until", "to", "the last day"),
     ("contains", "text", "what the text holds, in any case"),
     ("least", "confidence from", "0 to 1"),
-    ("most", "confidence to", "0 to 1; low ones are those to check by hand"),
+    ("most", "confidence to", "0 to 1; below .6 to check by hand"),
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Center, Middle
+from textual.containers import Center, Middle, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
@@ -16,12 +16,12 @@ from xlt.tui.waiting import run_xlt
 ABOUT = """\
 xlt
 
-A pile of posts in many languages, and a question: what share of them is about immigration, and of those, how many
+A pile of posts in many languages, and a question: what share of them is about immigration, and of those, how many \
 speak for it and how many against, language by language, month by month?
 
-xlt answers on your own machine, offline. A small language model, tuned on a few hundred labelled posts in one or a few
-languages, gives every post a label and a probability for every label. The posts and the answers lie in one DuckDB file,
-the corpus of this workspace.
+xlt answers on your own machine, offline. A small language model, tuned on a few hundred labelled posts in one or a \
+few languages, gives every post a label and a probability for every label. The posts and the answers lie in one DuckDB \
+file, the corpus of this workspace.
 
 {screens}
 
@@ -37,7 +37,8 @@ class AboutScreen(Box[None]):
 
     def compose(self) -> ComposeResult:
         screens = [f" {tab.key}  {tab.title:<10} {BY_ID[f'app.tab-{tab.key}'].about}" for tab in TABS]
-        yield Static(Content(ABOUT.format(screens="\n".join(screens))), classes="box")
+        with VerticalScroll(classes="box"):
+            yield Static(Content(ABOUT.format(screens="\n".join(screens))))
 
 
 class WelcomeScreen(XltScreen):
@@ -59,6 +60,10 @@ class WelcomeScreen(XltScreen):
                 id="welcome",
             )
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What does not run can't be stopped."""
+        return action != "stop" or self.jobs.running("sample") is not None
+
     def action_sample(self) -> None:
         """Load the bundled sample and classify it."""
         if self.jobs.running("sample"):
@@ -68,6 +73,7 @@ class WelcomeScreen(XltScreen):
         self.jobs.start(
             "sample", lambda job: run_xlt(job, ["demo", str(folder)], folder, "Loading the sample"), self._loaded
         )
+        self.refresh_bindings()
 
     def action_import(self) -> None:
         """Bring a file into the corpus."""
@@ -80,6 +86,7 @@ class WelcomeScreen(XltScreen):
     def action_stop(self) -> None:
         """Stop loading the sample."""
         if self.jobs.cancel("sample"):
+            self.refresh_bindings()
             self.tell("Stopped.")
 
     def _loaded(self, narrated: list[str]) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TREND, WIDE_TREND, SHARE = 12, 24, 7
 BOUNDS, BAR_BESIDE_BOUNDS = 9, 20
 """Cells of an interval, and of a bar that is not to give way to one."""
-_BOUNDS = "95% "
+_BOUNDS, _UNSEEN = "95% ", " unseen"
 LEAST_BAR, LEAST_NAME, MOST_NAME = 12, 8, 24
 WIDE = 150
 """Columns from which the curves are longer."""
@@ -38,6 +38,7 @@ class BoardRows:
         """The part of the bar that left and right have chosen."""
         self._rows, self._dark = rows, dark
         self.columns = _columns(board, pairs, trend, rows.size.width)
+        self._with_unseen = self.columns[0].width >= min(MOST_NAME, _names(pairs))
 
     def __len__(self) -> int:
         return len(self.pairs) * self.lines
@@ -73,8 +74,8 @@ class BoardRows:
             if is_second:
                 return ""
             text = Text(pair.title)
-            if pair.unseen:
-                text.append(" unseen", "dim italic")
+            if pair.unseen and self._with_unseen:
+                text.append(_UNSEEN, "dim italic")
             return text
         if column == "of":
             return Text("B" if is_second else "A", "dim")
@@ -120,13 +121,12 @@ def _share(row: Row, beside: Row | None, group: str, name: str) -> Cell:
 
 def _columns(board: Board, pairs: Sequence[Pair], trend: Trend | None, width: int) -> tuple[Column, ...]:
     scheme = board.scheme
-    names = max((cell_len(pair.title) + (7 if pair.unseen else 0) for pair in pairs), default=0)
-    key = Column("key", BY.get(board.view.by, board.view.by), max(LEAST_NAME, min(MOST_NAME, names)))
+    key = _key(board, _names(pairs))
     n = Column("n", "n", max(6, *(len(f"{pair.first.n:,}") for pair in pairs)), "right")
     if scheme is None:
         return (key, n)
     two = board.second is not None
-    share = SHARE + 6 if two else SHARE
+    share = SHARE + 5 if two else SHARE
     found = [key]
     if two:
         found.append(Column("of", "", 1))
@@ -137,16 +137,34 @@ def _columns(board: Board, pairs: Sequence[Pair], trend: Trend | None, width: in
     title = "stance among posts on topic" if scheme.lead else scheme.group
     if board.view.corrected:
         found, numbers = _with_bounds(found, numbers, width)
-    space = width - sum(column.width + GAP for column in (*found, *numbers)) - 2
+    space = _space(found, numbers, width)
     room = WIDE_TREND if width >= WIDE else TREND
     curve = Column("trend", f"on topic\nby {trend.period}" if trend else "", room)
     with_trend = trend is not None and space - room - GAP >= LEAST_BAR
-    if space < LEAST_BAR:
-        # Two runs on a narrow screen: the numbers say more than the bars.
-        numbers = numbers if two else []
+    if space < LEAST_BAR and two:
+        # On a narrow screen the numbers say more than the bars, and must all be seen.
+        found[0] = _key(board, max((cell_len(pair.title) for pair in pairs), default=0))
+        if _space(found, numbers, width) < LEAST_BAR:
+            return (*found, *numbers)
+    elif space < LEAST_BAR:
+        numbers = []
     found.append(Column("bar", lambda room: f"{_head(title, board.unit, room)}\n{_axis(room)}", 4, "left", True, True))
     found += numbers
     return (*found, curve) if with_trend else tuple(found)
+
+
+def _names(pairs: Sequence[Pair]) -> int:
+    """Cells of the longest name of a row."""
+    return max((cell_len(pair.title) + (len(_UNSEEN) if pair.unseen else 0) for pair in pairs), default=0)
+
+
+def _key(board: Board, names: int) -> Column:
+    return Column("key", BY.get(board.view.by, board.view.by), max(LEAST_NAME, min(MOST_NAME, names)))
+
+
+def _space(found: Sequence[Column], numbers: Sequence[Column], width: int) -> int:
+    """Cells that these columns leave for a bar."""
+    return width - sum(column.width + GAP for column in (*found, *numbers)) - 2
 
 
 def _with_bounds(found: list[Column], numbers: list[Column], width: int) -> tuple[list[Column], list[Column]]:
@@ -165,7 +183,7 @@ def _with_bounds(found: list[Column], numbers: list[Column], width: int) -> tupl
 
     lead, every = between(found, True), between(numbers, False)
     for first, rest in ((lead, every), (lead, numbers)):
-        if width - sum(column.width + GAP for column in (*first, *rest)) - 2 >= BAR_BESIDE_BOUNDS:
+        if _space(first, rest, width) >= BAR_BESIDE_BOUNDS:
             return first, rest
     return found, numbers
 
