@@ -124,7 +124,12 @@ def test_tables_hold_the_counts(reported: Path) -> None:
 def test_every_figure_has_three_forms(reported: Path) -> None:
     begins = {"svg": b"<?xml", "pdf": b"%PDF", "png": b"\x89PNG"}
     names = {path.stem for path in (reported / "figures").iterdir()}
-    assert {"naive-stance-by-language", "transfer-study-heat-map", "transfer-study-seen", "transfer-study-curves-ngrams-en"} <= names
+    assert {
+        "naive-stance-by-language",
+        "transfer-study-heat-map",
+        "transfer-study-seen",
+        "transfer-study-curves-ngrams-en",
+    } <= names
     for path in (reported / "figures").iterdir():
         assert path.read_bytes().startswith(begins[path.suffix[1:]]), path
 
@@ -144,10 +149,41 @@ def test_texts_are_escaped_and_turn_their_own_way() -> None:
     assert "<title>R &amp; D</title>" in text
 
 
+def test_what_no_font_spells_is_said_below_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from xlt.study import drawing
+    from xlt.study.report.parts import Figure
+    from xlt.study.report.write import write
+
+    monkeypatch.setattr(drawing, "_fonts_for", lambda letters: ())
+
+    def draw(output: Path) -> None:
+        figure = drawing.pyplot().figure(figsize=(1, 1))
+        figure.text(0, 0, "支持")
+        drawing.save(figure, output, ["a", "支持"])
+
+    section = Section("One", figures=[Figure("f", "F", "", draw)], classes=["a", "支持"])
+    page_text = write(Report("R", [section]), tmp_path).read_text(encoding="utf-8")
+    assert "In the PDF and PNG figures class 2 is 支持: no font" in page_text
+    assert ">支持</text>" in page_text
+
+
+def test_a_long_table_runs_over_pages_and_says_what_it_needs() -> None:
+    shown = Shown("t", "Two\nlines", Table(("a", "p"), [("支持 < 1", 0.0001)] * 41))
+    lines = latex(shown).splitlines()
+    assert lines[:2] == [
+        "% Two lines",
+        "% Needs booktabs and longtable; XeLaTeX or LuaLaTeX and a font with these letters.",
+    ]
+    assert r"\endhead" in lines
+    assert r"支持 \textless{} 1 & \textless{} .001 \\" in lines
+    assert lines[-1] == r"\end{longtable}"
+
+
 def test_latex_is_escaped() -> None:
     shown = Shown("t", "T", Table(("a_b", "share"), [("50 % & #1", 0.123456), ("x", None)]), frozenset({"share"}))
     assert latex(shown) == (
-        "% T\n% Needs booktabs.\n\\begin{tabular}{lr}\n\\toprule\na b & share \\% \\\\\n\\midrule\n50 \\% \\& \\#1 & 12.3 \\\\\n"
+        "% T\n% Needs booktabs.\n"
+        "\\begin{tabular}{lr}\n\\toprule\na b & share \\% \\\\\n\\midrule\n50 \\% \\& \\#1 & 12.3 \\\\\n"
         "x & -- \\\\\n\\bottomrule\n\\end{tabular}\n"
     )
     assert escaped("a\nb\\c{~}") == r"a b\textbackslash{}c\{\textasciitilde{}\}"

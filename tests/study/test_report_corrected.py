@@ -24,7 +24,7 @@ RUN, OTHER = "2026-03-02-aaaaaaaa", "2026-03-01-bbbbbbbb"
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three months, English with enough gold in each, German with little; and a second run that misses half of `pro`."""
+    """Three months, English with enough gold in each, German with little; a second run misses half of `pro`."""
     path = make_corpus(tmp_path_factory.mktemp("report"))
     with gate.opened(path, write=True) as con:
         con.execute("UPDATE tweets SET created_at = TIMESTAMP '2024-01-10' + to_months(id::INT % 3)")

@@ -81,6 +81,8 @@ def _write(figure: Any, output: Path, ending: str, box: Any, fonts: bool) -> Non
 
 def missing(text: str) -> str:
     """The letters of `text` that no installed font can draw."""
+    if text.isascii():
+        return ""
     letters = _beyond_own(text)
     for font in _fonts_for(letters):
         letters -= _letters_of(font)

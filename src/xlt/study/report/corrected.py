@@ -14,7 +14,6 @@ from xlt.corpus.shares import Groups, Row, groups_of
 from xlt.errors import XltError
 from xlt.languages import name
 from xlt.science.prevalence import LEAST_GOLD, Share
-from xlt.study.drawing import stand_in_note
 from xlt.study.evaluate import Table
 from xlt.study.prevalence import Asked, Estimates, Shares, estimate
 from xlt.study.report.evidence import Evidence
@@ -81,8 +80,7 @@ def corrected_section(
         section.tables.append(_by_month(cells, groups))
         section.figures += _month_figures(cells, task, groups)
         section.notes += _reading(cells, groups)
-    if unknown := stand_in_note(classes_of(task)):
-        section.notes.append(unknown)
+    section.classes = classes_of(task)
     rules = {share.method for shares in by_lang.cells for classes in shares.values() for share in classes.values()}
     used = {
         "labels": len(asked.rows),

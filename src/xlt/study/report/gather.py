@@ -17,7 +17,6 @@ from xlt.corpus.shares import Row, groups_of
 from xlt.errors import UsageError
 from xlt.languages import name
 from xlt.study.design import load_study
-from xlt.study.drawing import stand_in_note
 from xlt.study.evaluate import Table
 from xlt.study.grid import Grid, Where
 from xlt.study.report.corrected import ALL, LEAST, corrected_section, month_figure, told
@@ -159,8 +158,7 @@ def _naive(answer: Answer, months: Answer, task: Task, notes: list[str]) -> Sect
                      ("language", "month"))
     )  # fmt: skip
     section.notes += notes
-    if unknown := stand_in_note(classes_of(task)):
-        section.notes.append(unknown)
+    section.classes = classes_of(task)
     return section
 
 

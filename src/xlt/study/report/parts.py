@@ -61,6 +61,8 @@ class Section:
     figures: list[Figure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """What must be known to read the tables and figures."""
+    classes: list[str] = field(default_factory=list)
+    """Classes that its figures name, in the order in which figures number those that no font can spell."""
 
     @property
     def anchor(self) -> str:

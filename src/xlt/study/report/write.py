@@ -8,6 +8,7 @@ from pathlib import Path
 
 from xlt.disk import write_json, write_text
 from xlt.errors import XltError
+from xlt.study.drawing import stand_in_note
 from xlt.study.report.html import page
 from xlt.study.report.latex import latex
 from xlt.study.report.parts import Report, Shown
@@ -28,6 +29,8 @@ def write(report: Report, folder: Path) -> Path:
         for figure in section.figures:
             figure.draw(folder / "figures" / figure.name)
             pictures[figure.name] = (folder / "figures" / f"{figure.name}.svg").read_text(encoding="utf-8")
+        if section.figures and (note := stand_in_note(section.classes)) and note not in section.notes:
+            section.notes.append(note)
     write_json(folder / "report.json", report.made)
     write_text(folder / "index.html", page(report, pictures))
     return folder / "index.html"
