@@ -79,6 +79,8 @@ def evaluate(
     chosen = choose_format(format, output)
     wanted = _wanted(show, chosen)
     _one_source(model, predictions, pred_column, corpus, data, run, seen, fit_temperature)
+    if strict_labels and not predictions:
+        raise UsageError("--strict-labels is for --predictions; models and runs spell labels as the task does.")
     columns = Columns(label_column, text_column, lang_column, encoding)
     weights = None
     if predictions:
@@ -99,7 +101,7 @@ def evaluate(
 
 def _wanted(show: str | None, chosen: str) -> list[str]:
     asked = [part.strip() for part in (show or "").split(",") if part.strip()]
-    if asked == ["all"]:
+    if "all" in asked:
         asked = list(TABLES)
     if unknown := [each for each in asked if each not in TABLES]:
         raise UsageError(f"--show {','.join(unknown)}: there are {', '.join(TABLES)}, and all.")
@@ -122,6 +124,8 @@ def _one_source(
 ) -> None:
     if sum(map(bool, (models, predictions, corpus))) != 1:
         raise UsageError("Say what to evaluate: MODEL --data FILE, --predictions FILE --pred-column C, or --corpus.")
+    if data and not models:
+        raise UsageError("--data is the gold of a MODEL: predictions and a corpus bring their own.")
     if bool(models) != bool(data):
         raise UsageError("A model is scored on gold labels: name the file with --data FILE.")
     if bool(predictions) != bool(pred_column):
@@ -130,6 +134,8 @@ def _one_source(
         raise UsageError("--run is for --corpus.")
     if seen and not predictions:
         raise UsageError("--seen is for --predictions; a model's card and a run know their languages.")
+    if twice := [name for name in dict.fromkeys(models or ()) if (models or []).count(name) > 1]:
+        raise UsageError(f"{twice[0]} is named twice; name each model once.")
     if fit and (predictions or len(models or runs or ("newest",)) != 1):
         raise UsageError("--fit-temperature takes one MODEL and its held-out --data, or --corpus and one --run.")
 
@@ -147,8 +153,11 @@ def _of_files(
         left, _, right = each.rpartition("=")
         if left and left not in names:
             raise UsageError(f"--seen {each}: {left} is no --pred-column; there are {', '.join(names)}.")
-        for name in [left] if left else names:
-            languages[name] = tuple(canonical(part) for part in right.split(",") if part.strip())
+        codes = tuple(canonical(part) for part in right.split(",") if part.strip())
+        if not codes or not all(len(code) in (2, 3) and code.isalpha() for code in codes):
+            raise UsageError(f"--seen {each or repr(each)}: write codes of languages, such as en,es.")
+        for column in [left] if left else names:
+            languages[column] = codes
     known = load_task(task or "immigration")
     return from_files(files, {name: name for name in names}, known, columns, strict=strict, seen=languages), known
 
@@ -190,7 +199,7 @@ def _of_models(
 
     from xlt.cli.narrate import Narrator
     from xlt.cli.request import Request, build
-    from xlt.study.predict import check_task, folder_of, joined, predict
+    from xlt.study.predict import check_gold, check_task, folder_of, joined, predict
     from xlt.study.temperature import at_temperature, check_card, store_temperature
 
     parts: list[Rows] = []
@@ -214,6 +223,7 @@ def _of_models(
             with build(request) as job, Narrator(quiet) as narrator:
                 known = known or job.task
                 check_task(job.task.names, known)
+                check_gold(job, columns)
                 if fit:
                     check_card(folder_of(job.model), name)
                 parts.append(predict(job, narrator, columns))

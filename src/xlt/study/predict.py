@@ -22,6 +22,11 @@ from xlt.training.signatures import FILE as SIGNATURES
 from xlt.training.signatures import overlaps
 
 
+def check_gold(job: Job, columns: Columns) -> None:
+    """Raise UsageError, XltError where the job's files have no gold labels: nothing need be classified to find out."""
+    from_files(job.selection.files, {}, job.task, columns)
+
+
 def predict(job: Job, listener: Listener, columns: Columns) -> Rows:
     """Classify the job's files into its output and read the answers beside the gold. Raises XltError, Interrupted.
 

@@ -109,13 +109,20 @@ def from_files(
         System(
             name,
             match(cells[column], task.names, spellings(task), strict),
-            _numbers([cells[each] for each in scores[name]]) if scores[name] else None,
+            _numbers({each: cells[each] for each in scores[name]}) if scores[name] else None,
             (seen or {}).get(name),
         )
         for name, column in chosen.items()
     ]
     texts = [each or "" for each in cells[text]] if text else None
     gold = match(cells[gold_column], task.names, spellings(task), strict)
+    for system in systems:
+        if len(gold.codes) and not (system.codes >= 0).any():
+            odd = ", ".join(repr(each) for each in sorted(system.predicted.unknown)[:4]) or "nothing"
+            raise UsageError(
+                f"The predictions of {system.name} hold no label of the task {task.name} ({', '.join(task.names)}), "
+                f"but {odd}; name the task with --task, or another column."
+            )
     return labelled(gold, langs, texts, systems, str(files[0]), task)
 
 
@@ -285,11 +292,21 @@ def _score_columns(source: Source, task: Task, predicted: str) -> list[str]:
     return names if all(name in source.names for name in names) else []
 
 
-def _numbers(columns: Sequence[Cells]) -> Floats:
+def _numbers(columns: Mapping[str, Cells]) -> Floats:
+    """Probabilities of columns, (n, labels). Raises UsageError for what is none."""
     try:
-        return np.array([[float(cell) if cell else np.nan for cell in column] for column in columns]).T
+        found = np.array([[float(cell) if cell else np.nan for cell in column] for column in columns.values()]).T
     except ValueError as error:
-        raise UsageError(f"A column of probabilities holds what is no number: {error}.") from None
+        raise UsageError(f"The columns {', '.join(columns)} hold what is no number: {error}.") from None
+    given = np.isfinite(found).all(axis=1)
+    wrong = given & ((found < 0).any(axis=1) | (np.abs(np.nan_to_num(found).sum(axis=1) - 1) > 0.01))
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise UsageError(
+            f"The columns {', '.join(columns)} are no probabilities in row {row + 1} "
+            f"({', '.join(f'{value:g}' for value in found[row])}): they must be 0 to 1 and sum to 1."
+        )
+    return found
 
 
 def _listed(counts: Mapping[str, int], most: int = 6) -> str:
