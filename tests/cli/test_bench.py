@@ -21,6 +21,7 @@ def test_speed_and_cost_agree(xlt: Xlt) -> None:
     assert len(found["rates"]) == 3
     assert found["tweets_per_second"] == sorted(found["rates"])[1]
     assert found["per_million"] == pytest.approx(0.030 * 0.3 * 1e6 / found["tweets_per_second"] / 3600)
+    assert found["kwh_per_million"] == pytest.approx(found["per_million"] / 0.3)
     hosted = next(each for each in found["hosted"] if each["model"] == "GPT-4o mini")
     tokens = found["prefix_tokens"] + found["mean_tokens"]
     assert hosted["per_million"] == pytest.approx(tokens * 0.15 + 3 * 0.60)

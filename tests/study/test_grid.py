@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
+import re
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +17,7 @@ from xlt.locks import hold
 from xlt.study.design import load_study
 from xlt.study.evaluate import APART
 from xlt.study.grid import Grid, Where
+from xlt.study.hours import time_left
 from xlt.study.transfer import curves_of, label_of, matrix, overlap_note, per_seed, within_language
 
 LANGS = ("en", "de", "it")
@@ -82,6 +79,12 @@ def test_finished_cells_are_never_run_again(folder: Path) -> None:
     again = grid.run(grid.study.cells, lambda _: None)
     assert (again.ran, again.before) == (0, 8)
     assert before == {path: path.stat().st_mtime_ns for path in grid.store.folder.rglob("cell.json")}
+    study = folder / "study.toml"
+    study.write_text(QUICK.replace("[1, 2]", "[1, 2, 3]"), encoding="utf-8")
+    grid = Grid(load_study(study), Where(folder))
+    more = grid.run(grid.study.cells, lambda _: None)
+    assert (more.ran, more.before) == (2, 8)  # the new seed draws other shots, 4 and 8
+    assert before.items() <= {path: path.stat().st_mtime_ns for path in grid.store.folder.rglob("cell.json")}.items()
 
 
 def test_the_matrix_marks_what_was_seen_and_takes_the_mean_over_seeds(folder: Path) -> None:
@@ -254,7 +257,7 @@ def test_tables_and_pictures(folder: Path, xlt: Xlt) -> None:  # noqa: F811
     drawn = xlt("transfer", "plot", "study.toml")
     assert drawn.code == 0, drawn.err
     pictures = [Path(line) for line in drawn.out.split()]
-    assert [path.name for path in pictures] == ["heat-map.svg", "curves-ngrams-en.svg"]
+    assert [path.name for path in pictures] == ["heat-map.svg", "seen.svg", "curves-ngrams-en.svg"]
     first = pictures[0].read_bytes()
     assert b"German" in first
     xlt("transfer", "plot", "study.toml")
@@ -265,6 +268,66 @@ def test_tables_and_pictures(folder: Path, xlt: Xlt) -> None:  # noqa: F811
     assert "3 languages are too few" in explained.err
     plan = xlt("transfer", "plan", "study.toml", "--shard", "1/2")
     assert "ngrams" in plan.out
+
+
+def test_the_interval_over_all_stands_beside_it_or_below(
+    folder: Path,
+    xlt: Xlt,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    grid = ran(folder)
+    cells = grid.study.cells[:2]
+    for cell in cells:  # With twice the texts there are enough for an interval.
+        record = grid.store.record(cell)
+        found = grid.store.probabilities(cell, grid.task.names)
+        grid.store.write(
+            cell,
+            grid.task.names,
+            np.concatenate([found, found]),
+            **{key: value for key, value in record.items() if key != "cell"},
+        )
+    path = folder / "test.csv"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join([*lines, *lines[1:]]), encoding="utf-8")
+    hashed = Grid(grid.study, grid.where).test.hash
+    for cell in grid.study.cells:
+        record = grid.store.at(cell) / "cell.json"
+        content = json.loads(record.read_text(encoding="utf-8"))
+        record.write_text(json.dumps({**content, "test": hashed}), encoding="utf-8")
+    for cell in grid.study.cells[2:]:
+        (grid.store.at(cell) / "cell.json").unlink()
+    wide = r"ngrams en +1 +.* +\.\d{3} +\.\d{3} to \.\d{3}"
+    for columns, pattern in (("120", wide), ("40", r"ngrams en +\.\d{3} +\.\d{3} to \.\d{3}")):
+        monkeypatch.setenv("COLUMNS", columns)
+        table = xlt("transfer", "table", "study.toml")
+        assert re.search(pattern, table.out), table.out
+        assert (re.search(wide, table.out) is None) == (columns == "40")
+        assert "95 % of all" in table.out
+
+
+def test_time_left_goes_by_finished_cells_and_before_them_by_timed_work(folder: Path) -> None:
+    grid = Grid(load_study(folder / "study.toml"), Where(folder))
+    cells = [cell for cell in grid.study.cells if cell.strategy == "ngrams"]
+    assert time_left(grid, cells, measure=False).seconds is None
+    first = time_left(grid, cells)
+    assert first.source == "timed steps"
+    assert first.seconds
+    done, left = cells[0], cells[1:]
+    size = {cell: len(grid.choice(cell, 0.0).train) for cell in cells}
+    rows = np.full((len(grid.test.texts), 4), 0.25, np.float32)
+    grid.store.write(done, grid.task.names, rows, seconds=12.0, examples=size[done])
+    found = time_left(grid, cells)
+    assert found.source == "done cells"
+    assert found.seconds == pytest.approx(12.0 * sum(size[cell] for cell in left) / size[done])
+    assert time_left(grid, [done]).seconds == 0
+
+
+def test_time_left_says_why_it_can_not_be_told(folder: Path) -> None:
+    (folder / "study.toml").write_text(TUNED.replace("xlt-mini-base", "not-here"), encoding="utf-8")
+    grid = Grid(load_study(folder / "study.toml"), Where(folder))
+    found = time_left(grid, [cell for cell in grid.study.cells if cell.strategy == "zero-shot"])
+    assert found.seconds is None
+    assert "not-here" in str(found.problem)
 
 
 @pytest.mark.parametrize(
@@ -292,35 +355,3 @@ strategies = ["finetune", "translate-test", "zero-shot", "few-shot"]
 settings = { epochs = 1, batch = 8 }
 few_shot = { k = 2, examples = ["same"] }
 """
-
-
-@pytest.mark.slow
-def test_a_study_that_is_killed_goes_on_and_ends_alike(tmp_path: Path) -> None:
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    for place in (whole, broken):
-        place.mkdir()
-        write_data(place)
-        (place / "study.toml").write_text(TUNED, encoding="utf-8")
-    command = [sys.executable, "-m", "xlt", "transfer", "run", "study.toml", "--threads", "1"]
-    assert subprocess.run(command, cwd=whole, capture_output=True, check=False).returncode == 0
-    cells = broken / "study" / "cells"
-    kills = 0
-    for wanted in (0, 1):
-        process = subprocess.Popen(command, cwd=broken, stderr=subprocess.DEVNULL, start_new_session=True)
-        deadline = time.monotonic() + 120
-        # Killed in the middle of a training: its folder is there, its card is not.
-        while process.poll() is None and time.monotonic() < deadline:
-            steps = list(cells.glob("*/models/model/training/steps.csv"))
-            if len(list(cells.glob("*/cell.json"))) >= wanted and len(steps) > wanted:
-                os.killpg(process.pid, signal.SIGKILL)
-                kills += 1
-                break
-            time.sleep(0.01)
-        process.wait()
-    assert kills, "the study was over before it could be killed"
-    done = subprocess.run(command, cwd=broken, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    for path in sorted((whole / "study" / "cells").glob("*/predictions.parquet")):
-        other = cells / path.parent.name / path.name
-        assert other.read_bytes() == path.read_bytes(), path.parent.name
-    assert len(list(cells.glob("*/cell.json"))) == 6

@@ -134,7 +134,12 @@ def _hours(measured: Measured) -> str:
 def _own(measured: Measured, machine: Machine) -> str:
     if not machine.known:
         return "; its cost needs --hourly, --watts with --kwh-price, or --price with --years"
-    return f", ${machine.per_million(measured.tweets_per_second):,.4g}"
+    rate = measured.tweets_per_second
+    whole = machine.per_million(rate)
+    parts = [f"{name} ${cost / machine.per_hour * whole:,.4g}" for name, cost in machine.parts.items() if cost]
+    used = f" for {machine.kwh(rate):,.3g} kWh" if machine.watts else ""
+    told = ", ".join(part + used if part.startswith("electricity") else part for part in parts)
+    return f", ${whole:,.4g}: {told}"
 
 
 def _hosted(
@@ -167,6 +172,7 @@ def _content(
         "tweets_per_second": measured.tweets_per_second,
         "tokens_per_second": measured.tokens_per_second,
         "per_million": machine.per_million(measured.tweets_per_second) if machine.known else None,
+        "kwh_per_million": machine.kwh(measured.tweets_per_second) if machine.watts else None,
         "machine": asdict(machine),
         "hosted": _hosted(measured, machine, prices, answer_tokens),
         "hosted_latency": latency,

@@ -57,5 +57,5 @@ def package(
     tables = write_deposit(folder, study or (), there, workspace, told=told, with_texts=with_texts)
     print(folder)
     print(
-        f"{len(tables)} tables: in {folder / 'tables'}. Check them with python {folder / 'remake.py'}.", file=sys.stderr
+        f"{len(tables)} tables in {folder / 'tables'}. Check them with python {folder / 'remake.py'}.", file=sys.stderr
     )

@@ -228,10 +228,10 @@ def _grid(study: Path, workspace: Path, backend: str = "auto", device: str = "au
 
 def _part(grid: Grid, shard: str | None) -> Sequence[Cell]:
     from xlt.cli.classify import parse_shard
+    from xlt.study.design import shard_of
 
     parts = parse_shard(shard)
-    cells = grid.study.cells
-    return cells if parts is None else cells[parts[0] - 1 :: parts[1]]
+    return grid.study.cells if parts is None else shard_of(grid.study.cells, *parts)
 
 
 def _check_score(score: str) -> None:

@@ -14,6 +14,11 @@ HOURS_A_YEAR = 365.25 * 24
 MILLION = 1_000_000
 
 
+def hours(tweets_per_second: float) -> float:
+    """Hours that a million tweets take."""
+    return MILLION / tweets_per_second / 3600
+
+
 @dataclass(frozen=True)
 class Machine:
     """What an hour of the machine costs, in US dollars; what is not known is 0."""
@@ -45,12 +50,21 @@ class Machine:
     @property
     def per_hour(self) -> float:
         """US dollars."""
+        return sum(self.parts.values())
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """What an hour is made of, US dollars: rent, electricity, the machine's own price; what is not known is 0."""
         bought = self.price / (self.years * HOURS_A_YEAR) if self.years else 0.0
-        return self.hourly + self.watts / 1000 * self.kwh_price + bought
+        return {"rent": self.hourly, "electricity": self.watts / 1000 * self.kwh_price, "machine": bought}
 
     def per_million(self, tweets_per_second: float) -> float:
         """US dollars for a million tweets at this rate."""
-        return self.per_hour * MILLION / tweets_per_second / 3600
+        return self.per_hour * hours(tweets_per_second)
+
+    def kwh(self, tweets_per_second: float) -> float:
+        """Kilowatt hours for a million tweets at this rate."""
+        return self.watts / 1000 * hours(tweets_per_second)
 
 
 @dataclass(frozen=True)
@@ -67,11 +81,6 @@ class Hosted:
     def per_million(self, tokens_in: float, tokens_out: float) -> float:
         """US dollars for a million requests of so many tokens each."""
         return tokens_in * self.input + tokens_out * self.output
-
-
-def implied_cost(ratio: float, hosted: float) -> float:
-    """What a million tweets must have cost locally for a claimed ratio of local to hosted cost; dollars."""
-    return ratio * hosted
 
 
 def load_hosted(path: Path | None = None) -> tuple[Hosted, ...]:

@@ -11,7 +11,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -49,6 +49,11 @@ class Cell:
     """few-shot: how many."""
 
     @property
+    def base_name(self) -> str:
+        """The base; of one that is named by its path, the folder's name."""
+        return Path(self.base).name if Path(self.base).is_absolute() else self.base
+
+    @property
     def key(self) -> str:
         """What the cell is, readable, and the name of its folder."""
         shots = "".join(f"+{lang}{number}" for lang, number in self.shots)
@@ -84,6 +89,13 @@ class Study:
     def folder(self) -> Path:
         """Where the study's cells and tables lie: beside the file, under its name."""
         return self.path.with_suffix("")
+
+
+def shard_of(cells: Sequence[Cell], k: int, n: int) -> list[Cell]:
+    """The k-th of n parts of the cells; those that use the same tuned model stay together."""
+    models = dict.fromkeys(replace(cell, strategy="finetune") if cell.strategy in TUNED else cell for cell in cells)
+    mine = set(list(models)[k - 1 :: n])
+    return [cell for cell in cells if (replace(cell, strategy="finetune") if cell.strategy in TUNED else cell) in mine]
 
 
 def load_study(path: Path) -> Study:

@@ -33,7 +33,7 @@ def explain(grid: Grid, cells: Sequence[Cell]) -> Rightness:
         # Larger training sets see more languages: without their size, "seen" would take the credit for it.
         size.append(np.full(len(langs), np.log2(max(1, int(record.get("examples", 1))))))
     times = len(chosen)
-    kinds = [" ".join(part for part in (cell.strategy, cell.base, cell.recipe) if part) for cell in chosen]
+    kinds = [" ".join(part for part in (cell.strategy, cell.base_name, cell.recipe) if part) for cell in chosen]
     first, *others = dict.fromkeys(kinds)
     against = {
         f"{kind} against {first}": np.repeat([float(each == kind) for each in kinds], len(langs)) for kind in others

@@ -71,7 +71,7 @@ def per_seed(grid: Grid, cells: Sequence[Cell]) -> Table:
         if cell.key not in grid.scores:
             grid.scores[cell.key] = score_table(as_rows(grid, [cell]), grid.task).rows
         shots = ",".join(f"{lang}={number}" for lang, number in cell.shots)
-        what = (cell.strategy, cell.set, shots, cell.base, cell.recipe, cell.shown, cell.seed)
+        what = (cell.strategy, cell.set, shots, cell.base_name, cell.recipe, cell.shown, cell.seed)
         table.rows += [(*what, *row[1:]) for row in grid.scores[cell.key]]
     return table
 

@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from xlt.study.cells import Store
 from xlt.study.deposit.kept import write_rows
 from xlt.study.design import TUNED, Cell, Study
 from xlt.study.grid import Grid, Where
+from xlt.study.report.parts import without_paths
 from xlt.study.testset import TestSet
 from xlt.tasks.load import load_task
 from xlt.training.recipe import load_recipe
@@ -42,10 +43,10 @@ def pack(grid: Grid, folder: Path, *, with_texts: bool = False) -> None:
     ]  # fmt: skip
     write_rows(folder / "rows.csv", columns, rows)
     for cell in cells:
-        target = folder / "cells" / cell.key
+        target = folder / "cells" / _bare(cell).key
         target.mkdir(parents=True)
         shutil.copyfile(grid.store.at(cell) / "predictions.parquet", target / "predictions.parquet")
-        shutil.copyfile(grid.store.at(cell) / "cell.json", target / "cell.json")
+        write_json(target / "cell.json", without_paths(grid.store.record(cell)))
     tuned = [cell for cell in cells if cell.strategy in TUNED]
     for name in sorted({cell.recipe for cell in tuned}):
         recipe = load_recipe(name).changed(grid.study.settings)
@@ -53,9 +54,9 @@ def pack(grid: Grid, folder: Path, *, with_texts: bool = False) -> None:
         write_json(folder / "recipes" / f"{recipe.name}.json", recipe.record())
     bases = {}
     for cell in grid.study.cells:
-        if cell.strategy in TUNED and cell.base not in bases:
+        if cell.strategy in TUNED and cell.base_name not in bases:
             counted, epochs = grid.counted(cell)
-            bases[cell.base] = {"epochs": epochs, "languages": [asdict(each) for each in counted]}
+            bases[cell.base_name] = {"epochs": epochs, "languages": [asdict(each) for each in counted]}
     record = {
         "name": grid.study.name,
         "file": grid.study.path.name,
@@ -64,8 +65,8 @@ def pack(grid: Grid, folder: Path, *, with_texts: bool = False) -> None:
         "task": grid.task.name,
         "test_hash": test.hash,
         # In the study's order, which the tables have.
-        "cells": [asdict(cell) for cell in grid.study.cells],
-        "overlaps": {cell.key: (grid.overlap(cell) + 1).tolist() for cell in cells},
+        "cells": [asdict(_bare(cell)) for cell in grid.study.cells],
+        "overlaps": {_bare(cell).key: (grid.overlap(cell) + 1).tolist() for cell in cells},
         "tokens": bases,
     }
     write_json(folder / "packed.json", record)
@@ -114,6 +115,11 @@ class Packed(Grid):
 
     def check(self, cells: Sequence[Cell]) -> None:
         """Nothing: they were checked when they were packed."""
+
+
+def _bare(cell: Cell) -> Cell:
+    """The cell without the path of its base."""
+    return replace(cell, base=cell.base_name)
 
 
 def _cell(record: dict[str, Any]) -> Cell:
