@@ -32,6 +32,7 @@ ASSUMED = {
     "the same language where the row is of a language",
     OVER_LANGUAGES: "a text with a given prediction has each label as often in this language as over all gold",
 }
+DAGGER = "†"
 _ESTIMATES = ("corrected", "low", "high", "by", "more labels to halve")
 _PERCENT = frozenset({"corrected", "low", "high"})
 
@@ -147,7 +148,17 @@ def _by_language(found: Estimates, groups: Groups) -> Shown:
     for lang, shares in _rows(found):
         for _, each, share in _classes(shares, groups):
             table.rows.append((lang, each, share.n, *_estimate(share, OVER_LANGUAGES)))
-    return Shown("corrected-by-language", "Corrected shares by language", table, _PERCENT)
+    columns = ["language"]
+    for group, classes in groups.items():
+        columns += [f"hand labels, {group}", *(f"{each} % (95 % interval)" for each in classes)]
+    compact = Table(tuple(columns))
+    for lang, shares in _rows(found):
+        row: list[Any] = [lang]
+        for group, classes in groups.items():
+            row += [next(iter(shares[group].values())).n, *(_words(shares[group][each]) for each in classes)]
+        compact.rows.append(tuple(row))
+    title = f"Corrected shares by language ({DAGGER}: {OVER_LANGUAGES}, no interval)"
+    return Shown("corrected-by-language", title, table, _PERCENT, compact=compact)
 
 
 def _compared(found: Estimates, groups: Groups) -> Shown:
@@ -203,14 +214,18 @@ def _month_figures(cells: Sequence[Cell], task: Task, groups: Groups) -> list[Fi
                 if share.corrected is not None and (share.interval or cell.row.bases[group] >= LEAST):
                     point = Point(cell.month, share.corrected, share.interval, share.interval is None)
                     panels.setdefault(cell.lang, {}).setdefault(each, []).append(point)
-        if panels:
+        if any(len(points) > 1 for row in panels.values() for points in row.values()):
             found.append(month_figure(f"corrected-{slug(group)}-by-month", "corrected", panels, task, group))
     return found
 
 
 def month_figure(name_: str, what: str, panels: dict[str, dict[str, list[Point]]], task: Task, group: str) -> Figure:
     """Small multiples of a group's classes; `what` the shares are: corrected, or naive."""
-    shown = dict(list(panels.items())[:MOST_PANELS])
+    # One month alone is no course of time.
+    lines = {
+        title: row for title, row in panels.items() if len({each.at for part in row.values() for each in part}) > 1
+    }
+    shown = dict(list(lines.items())[:MOST_PANELS])
     left = len(panels) - len(shown)
     rest = f"; the other {left:,} languages are in the table" if left else ""
     intervals = ", with 95 % intervals" if what == "corrected" else ", without intervals: not for reporting"
@@ -248,6 +263,15 @@ def _classes(shares: Shares, groups: Groups) -> Iterator[tuple[str, str, Share]]
 def _estimate(share: Share, pooled: str) -> tuple[Any, ...]:
     by = {"none": "not estimable", "pooled": pooled}.get(share.method, share.method)
     return share.corrected, *(share.interval or (None, None)), by, share.more
+
+
+def _words(share: Share) -> str:
+    """A share in per cent with its interval."""
+    if share.corrected is None:
+        return "not estimable"
+    if share.interval is None:
+        return f"{100 * share.corrected:.1f}{DAGGER}"
+    return f"{100 * share.corrected:.1f} ({100 * share.interval[0]:.1f} to {100 * share.interval[1]:.1f})"
 
 
 def _hash(asked: Asked) -> str:

@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Mapping
 
-from xlt.study.report.parts import LONG, Report, Section, Shown, is_number
+from xlt.study.report.parts import LONG, Report, Section, Shown
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2430; --dim: #5b6472; --line: #d8dce3; --paper: #ffffff; --band: #f5f6f8; }
@@ -31,7 +31,7 @@ figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; }
 figcaption, .note { color: var(--dim); font-size: .88rem; }
 @media print { html { font-size: 11px; } body { max-width: none; padding: 0; }
   h2, h3 { break-after: avoid; } figure, tr { break-inside: avoid; } .scroll { overflow: visible; }
-  table { font-size: .75rem; } th, td { padding-right: .4rem; } details > summary { display: none; } }
+  table { font-size: .75rem; } th, td { padding-right: .4rem; } }
 """
 
 
@@ -62,27 +62,21 @@ def _section(section: Section, pictures: Mapping[str, str]) -> str:
 
 
 def _table(shown: Shown) -> str:
-    table = shown.table
-    numeric = [any(is_number(row[at]) for row in table.rows) for at in range(len(table.columns))]
-    head = "".join(
-        f"<th{_side(number)}>{_text(shown.head(name))}</th>"
-        for name, number in zip(table.columns, numeric, strict=True)
-    )
+    heads, rows, numeric = shown.printed()
+    head = "".join(f"<th{_side(number)}>{_text(words)}</th>" for words, number in zip(heads, numeric, strict=True))
     lines = "\n".join(
         "<tr>"
         + "".join(
             # Each cell turns its own way: an Arabic label must not turn the line.
-            f'<td{_side(number)} dir="auto">{_text(shown.text(name, value))}</td>'
-            for name, value, number in zip(table.columns, row, numeric, strict=True)
+            f'<td{_side(number)} dir="auto">{_text(words)}</td>'
+            for words, number in zip(row, numeric, strict=True)
         )
         + "</tr>"
-        for row in table.rows
+        for row in rows
     )
     whole = f'<div class="scroll"><table><thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody></table></div>'
-    if len(table.rows) > 2 * LONG:
-        whole = (
-            f"<details><summary>{len(table.rows):,} rows; also in tables/{shown.name}.csv</summary>{whole}</details>"
-        )
+    if len(rows) > 2 * LONG:
+        whole = f"<details><summary>{len(rows):,} rows; also in tables/{shown.name}.csv</summary>{whole}</details>"
     return f"<h3>{_text(shown.title)}</h3>\n{whole}"
 
 

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from xlt.study.report.parts import LONG, Shown, is_number
+from xlt.study.report.parts import LONG, Shown
 
 _LATIN = 0x24F
 _ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "<": r"\textless{}", ">": r"\textgreater{}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "†": r"\dag{}",
+    "<": r"\textless{}", ">": r"\textgreater{}",
 }  # fmt: skip
 
 
 def latex(shown: Shown) -> str:
     """The `tabular` of a table, with its title as a comment."""
-    table = shown.table
-    sides = "".join("r" if any(is_number(row[at]) for row in table.rows) else "l" for at in range(len(table.columns)))
-    heads = " & ".join(escaped(shown.head(name)) for name in table.columns)
-    lines = [
-        " & ".join(escaped(shown.text(name, value)) for name, value in zip(table.columns, row, strict=True))
-        for row in table.rows
-    ]
+    names, rows, numeric = shown.printed()
+    sides = "".join("r" if number else "l" for number in numeric)
+    heads = " & ".join(map(escaped, names))
+    lines = [" & ".join(map(escaped, row)) for row in rows]
     body = " \\\\\n".join(lines)
-    long = len(table.rows) > LONG
+    long = len(rows) > LONG
     kind, ends = ("longtable", "\\endhead\n") if long else ("tabular", "")
     needs = f"% Needs booktabs{' and longtable' if long else ''}"
     if any(ord(letter) > _LATIN for letter in heads + body):

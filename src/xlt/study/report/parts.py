@@ -27,6 +27,34 @@ class Shown:
     heads: dict[str, str] = field(default_factory=dict)
     """Column → what stands above it, where the column's own name is not plain."""
 
+    compact: Table | None = None
+    """What HTML and LaTeX print in its place."""
+
+    def printed(self) -> tuple[list[str], list[list[str]], list[bool]]:
+        """Heads, rows of cells, and whether a column holds numbers: an interval stands in brackets behind its value.
+
+        Two columns that end in `low` and `high` are the interval of the column before them.
+        """
+        table = self.compact or self.table
+        columns = table.columns
+        bounds = {
+            at for at in range(1, len(columns) - 1) if columns[at].endswith("low") and columns[at + 1].endswith("high")
+        }
+        kept = [at for at in range(len(columns)) if at not in bounds and at - 1 not in bounds]
+        heads = [self.head(columns[at]) + (" (95 % interval)" if at + 1 in bounds else "") for at in kept]
+        rows = []
+        for row in table.rows:
+            cells = [self.text(column, value) for column, value in zip(columns, row, strict=True)]
+            rows.append(
+                [
+                    f"{cells[at]} ({cells[at + 1]} to {cells[at + 2]})"
+                    if at + 1 in bounds and row[at + 1] is not None
+                    else cells[at]
+                    for at in kept
+                ]
+            )
+        return heads, rows, [any(is_number(row[at]) for row in table.rows) for at in kept]
+
     def head(self, column: str) -> str:
         """What stands above a column."""
         return self.heads.get(column, column.replace("_", " ")) + (" %" if column in self.percent else "")

@@ -64,10 +64,10 @@ def study_sections(report: Report, grid: Grid) -> None:
                 partial(curves, lines, found.score),
             )
         )
-    table = Table(("trained on", "language", "seen", "n", "seeds", "macro-F1", "sd over seeds", "low", "high"))
+    table = Table(("trained on", "language", "seen", "n", "seeds", "macro-F1", "low", "high", "sd over seeds"))
     for (row, column), spot in found.spots.items():
         table.rows.append(
-            (row, column, spot.seen, spot.n, found.seeds[row], spot.mean, spot.spread, spot.low, spot.high)
+            (row, column, spot.seen, spot.n, found.seeds[row], spot.mean, spot.low, spot.high, spot.spread)
         )
     section.tables.append(Shown(f"{prefix}-heat-map", "Macro-F1", named(table)))
     section.tables.append(Shown(f"{prefix}-seen", "Seen against unseen, within each language", named(within)))
