@@ -12,8 +12,11 @@ from filled import ANTI, NEUTRAL, PRO, Post, fill
 from tui.conftest import POSTS, RUN
 from tui.driven import Driven, drive
 from xlt.corpus import gate
+from xlt.corpus.coded import read_gold
+from xlt.corpus.gold import gold_of
 from xlt.corpus.store import corpus_path
 from xlt.errors import XltError
+from xlt.tui.choice import Line
 from xlt.tui.posts.pages import KEPT, PAGE, Pages
 from xlt.tui.posts.screen import PostsScreen
 
@@ -279,3 +282,30 @@ def test_a_page_that_cannot_be_read_is_asked_for_once(tmp_path: Path, monkeypatc
         assert len(asked) == 1
 
     drive(tmp_path / "w", script)
+
+
+def test_a_post_that_was_come_upon_is_labelled_for_training_alone(small: Path) -> None:
+    async def script(driven: Driven) -> None:
+        await driven.press("2", "l")
+        assert isinstance(driven.screen, Line)
+        await driven.type("ada")
+        await driven.press("enter")
+        assert "part of no estimate" in " ".join(driven.text().split())
+        await driven.press("2")
+        await driven.until(lambda: not driven.app.writer.waiting)
+        await driven.settled()
+        assert "anti  ada" in driven.text()
+        await driven.press("j", "l", "x", "j", "l", "escape")
+        await driven.until(lambda: not driven.app.writer.waiting)
+        await driven.settled()
+
+    drive(small, script)
+    with gate.opened(corpus_path(small)) as con:
+        rows = con.execute("SELECT tweet_id, label, coder, blind FROM gold ORDER BY coded_at").fetchall()
+        assert [row[1:] for row in rows] == [("anti-immigration", "ada", False), (None, "ada", False)]
+        assert gold_of(con, "immigration", (None, "estimate", "dev")).rows == ()
+        assert [row.label for row in gold_of(con, "immigration", ("train",)).rows] == ["anti-immigration"]
+    # It is learnt from.
+    assert [(row.label, row.side) for row in read_gold(corpus_path(small), ["immigration"]).rows] == [
+        ("anti-immigration", "")
+    ]

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
+PICKED = "picked"
+"""The draw of labels whose posts somebody chose. Such posts stand for no others: the labels are for training alone."""
+
+
 @dataclass(frozen=True)
 class Settled:
     """A text with the label that its coders came to."""
@@ -47,7 +51,8 @@ def gold_of(con: DuckDBPyConnection, task: str, purposes: Sequence[str | None]) 
         "WITH newest AS (SELECT * FROM gold WHERE task = $task QUALIFY row_number() OVER "
         "(PARTITION BY text_key, draw, coder, coalesce(role, 'coder') ORDER BY coded_at DESC, label) = 1) "
         "SELECT g.text_key::VARCHAR, t.text, t.language, g.label, coalesce(g.role, 'coder'), "
-        "g.draw, d.purpose, n.stratum, n.probability FROM newest g "
+        f"g.draw, CASE WHEN g.draw = '{PICKED}' THEN 'train' ELSE d.purpose END, n.stratum, n.probability "
+        "FROM newest g "
         "JOIN (SELECT text_key, min(text) AS text, min(coalesce(lang, lang_tag, 'und')) AS language FROM tweets "
         "SEMI JOIN gold USING (text_key) GROUP BY text_key) t ON t.text_key = g.text_key "
         "LEFT JOIN draws d ON d.id = g.draw "

@@ -70,6 +70,8 @@ class Post:
     hands: tuple[Hand, ...]
     others: tuple[tuple[str, str, float], ...]
     """(run, label, confidence) of the other runs."""
+    key: str | None = None
+    """Of its text; None when it has none."""
 
 
 def page(con: DuckDBPyConnection, numbers: Sequence[int], run: str | None) -> list[Line]:
@@ -118,5 +120,5 @@ def post(con: DuckDBPyConnection, number: int, run: str | None) -> Post | None:
     times = con.execute("SELECT count(*) FROM tweets WHERE text_key = ?", [key]).fetchall()[0][0]
     others = tuple((each[0], each[1], each[2]) for each in given if each[0] != run)
     said = (*mine[1:3], tuple(mine[3]), tuple(Hand(*each) for each in hands), others)
-    known: list[Any] = [number, *values, max(1, int(times)), *said]
+    known: list[Any] = [number, *values, max(1, int(times)), *said, None if key is None else str(key)]
     return Post(*known)

@@ -7,6 +7,7 @@ An action of the scope `posts` with the name `search` is `posts.search` in the w
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
@@ -69,6 +70,7 @@ ACTIONS: tuple[Action, ...] = (
         "posts", "sort", "s", "sort", "By date, language, label, confidence, length, reposts or likes.", footer=True
     ),
     Action("posts", "reverse", "S", "reverse", "Turn the order around."),
+    Action("posts", "label", "l", "label", "Label this post by hand; such a label is for training alone."),
     Action("posts", "copy", "y", "copy", "Copy the text of the post."),
     Action("posts", "copy_link", "Y", "copy link", "Copy the link of the post, or its id."),
     Action("posts", "export", "e", "export", "Write these posts to a file.", footer=True),
@@ -167,10 +169,17 @@ def named(scope: str) -> tuple[Action, ...]:
     return tuple(action for action in ACTIONS if action.scope == scope)
 
 
-def bindings(scope: str) -> list[BindingType]:
-    """What a widget or screen of this scope has as its BINDINGS."""
+def bindings(scope: str, without: Collection[str] = ()) -> list[BindingType]:
+    """What a widget or screen of this scope has as its BINDINGS; keys of `without` are free for others."""
     return [
-        Binding(action.keys, action.name, action.title, show=action.footer, tooltip=action.about, id=action.id)
+        Binding(
+            ",".join(key for key in action.keys.split(",") if key not in without),
+            action.name,
+            action.title,
+            show=action.footer,
+            tooltip=action.about,
+            id=action.id,
+        )
         for action in named(scope)
     ]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
@@ -20,10 +20,16 @@ class Choice(Box[str | None]):
 
     BINDINGS = bindings("choice")
 
-    def __init__(self, title: str, options: Sequence[tuple[str, str]], now: str | None = None) -> None:
-        """`options` are (what is given back, what is shown)."""
+    def __init__(
+        self,
+        title: str,
+        options: Sequence[tuple[str, str]],
+        now: str | None = None,
+        keys: Mapping[str, str] | None = None,
+    ) -> None:
+        """`options` are (what is given back, what is shown); a key of `keys` gives back at once what it stands for."""
         super().__init__()
-        self._title, self._options, self._now = title, options, now
+        self._title, self._options, self._now, self._keys = title, options, now, keys or {}
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box narrow"):
@@ -35,6 +41,12 @@ class Choice(Box[str | None]):
     def on_mount(self) -> None:
         known = [value for value, _ in self._options]
         self.query_one(OptionList).highlighted = known.index(self._now) if self._now in known else 0
+
+    def on_key(self, event: events.Key) -> None:
+        """An option's own key."""
+        if (event.character or "") in self._keys:
+            event.stop()
+            self.dismiss(self._keys[event.character or ""])
 
     def action_down(self) -> None:
         """One option down."""

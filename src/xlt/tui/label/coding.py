@@ -179,7 +179,8 @@ class CodingScreen(XltScreen):
     def action_label(self) -> None:
         """Choose the label from a list."""
         options = [(label, f"{key}  {label}") for key, label in self._keys.items()]
-        self.app.push_screen(Choice("Which label?", options), lambda label: self.give(label) if label else None)
+        asked = Choice("Which label?", options, keys=self._keys)
+        self.app.push_screen(asked, lambda label: self.give(label) if label else None)
 
     def action_uncodable(self) -> None:
         """No label fits; the note says why."""

@@ -15,10 +15,11 @@ from xlt.tui.scheme import Scheme, ink
 from xlt.tui.widgets.rows import Cell, Column
 from xlt.tui.words import marked, one_line
 
-PAGE = 128
+PAGE = 48
+"""Posts of a page, about as many as are seen: in an order of their own each lies elsewhere in the file."""
 WITH_LANGUAGE = 68
 """Cells of the list from which it has a column for the language, which stands beside the text too."""
-KEPT = 24
+KEPT = 64
 """Pages in memory."""
 FOUND = Style(reverse=True)
 

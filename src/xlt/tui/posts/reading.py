@@ -43,7 +43,15 @@ class Found:
 
     numbers: Numbers
     cursor: int
+    seen: range
+    """Pages."""
     pages: list[tuple[int, list[Line]]]
+
+
+def beside(seen: range, length: int) -> list[int]:
+    """The pages before and after those that are seen."""
+    last = max(0, length - 1) // PAGE
+    return [each for each in (seen.stop, seen.start - 1) if 0 <= each <= last]
 
 
 def select(con: Connection, wanted: Wanted, run: Run | None, before: Window) -> Found:
@@ -52,7 +60,7 @@ def select(con: Connection, wanted: Wanted, run: Run | None, before: Window) -> 
 
     numbers = select(con, wanted, run)
     seen = before.pages(len(numbers))
-    return Found(numbers, before.place(len(numbers)), read_pages(con, numbers, seen, run.id if run else None))
+    return Found(numbers, before.place(len(numbers)), seen, read_pages(con, numbers, seen, run.id if run else None))
 
 
 def read_pages(

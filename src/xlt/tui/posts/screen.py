@@ -25,6 +25,7 @@ from xlt.tui.posts import reading
 from xlt.tui.posts.detail import Detail
 from xlt.tui.posts.matches import Matches
 from xlt.tui.posts.pages import PAGE, Pages, columns_for
+from xlt.tui.posts.picking import PostRows, label_post
 from xlt.tui.posts.reading import Found, Window
 from xlt.tui.scheme import Scheme, scheme_of
 from xlt.tui.screen import XltScreen
@@ -34,6 +35,9 @@ from xlt.tui.words import harmless
 if TYPE_CHECKING:
     from xlt.corpus.pages import Line as Entry
     from xlt.corpus.pages import Post
+    from xlt.tui.app import XltApp
+
+    _Pages = list[tuple[int, list[Entry]]]
 
 _SORTED = {
     "date": "by date",
@@ -74,7 +78,7 @@ class PostsScreen(XltScreen):
     def body(self) -> ComposeResult:
         yield Static(id="what")
         with Horizontal(id="split"):
-            yield Rows()
+            yield PostRows()
             yield Detail()
 
     def on_mount(self) -> None:
@@ -82,6 +86,7 @@ class PostsScreen(XltScreen):
             self._wanted = _remembered(self.state)
         self.query_one(Rows).focus()
         self._fold()
+        self._say_what()
         self.watch(self.app, "theme", self._repaint, init=False)
 
     def on_unmount(self) -> None:
@@ -91,11 +96,20 @@ class PostsScreen(XltScreen):
 
     # What is asked for
 
+    def begin(self, app: XltApp) -> None:
+        """Ask before the screen is there: its first rows are awaited, and it takes a frame to compose."""
+        self._shown = app.version
+        self._know_run(app)
+        self._start(self._wanted, Window(None, 0, 0, app.size.height))
+
     def load(self) -> None:
-        about = self.xlt.overview
-        self._run = about.run(self._run_id or self.xlt.run_id) if about else None
-        self._scheme = scheme_of(self._run) if self._run else None
+        self._know_run(self.xlt)
         self._ask(self._wanted)
+
+    def _know_run(self, app: XltApp) -> None:
+        about = app.overview
+        self._run = about.run(self._run_id or app.run_id) if about else None
+        self._scheme = scheme_of(self._run) if self._run else None
 
     def _ask(self, wanted: Wanted) -> None:
         self._wanted = wanted
@@ -105,24 +119,24 @@ class PostsScreen(XltScreen):
         self.clear()
         self._matches = None
         self._say_what()
-        window = self._window()
-        self.jobs.start("select", lambda job: self._select(job, wanted, window), self._show_first, about="Selecting")
-
-    def _window(self) -> Window:
         rows = self.query_one(Rows)
         length = None if self._pages is None else len(self._pages)
-        return Window(length, rows.cursor, rows.seen.start, rows.size.height)
+        self._start(wanted, Window(length, rows.cursor, rows.seen.start, rows.size.height))
 
-    def _select(self, job: Job, wanted: Wanted, window: Window) -> Post | None:
+    def _start(self, wanted: Wanted, window: Window) -> None:
+        self.jobs.start("select", lambda job: self._select(job, wanted, window), self._show_pages, about="Selecting")
+
+    def _select(self, job: Job, wanted: Wanted, window: Window) -> _Pages:
         from xlt.corpus.pages import post
 
-        # The lines that are seen and the post at the cursor with it: to open the corpus anew for them costs more.
+        run = self._run.id if self._run else None
+        # In one go, what is waited for first: to open the corpus anew for the rest costs more than to read it.
         with job.corpus(self.xlt.corpus) as con:
             found = reading.select(con, wanted, self._run, window)
             job.hand(self._selected, found)
-            if not len(found.numbers):
-                return None
-            return post(con, int(found.numbers[found.cursor]), self._run.id if self._run else None)
+            length = len(found.numbers)
+            job.hand(self._show_first, post(con, int(found.numbers[found.cursor]), run) if length else None)
+            return reading.read_pages(con, found.numbers, reading.beside(found.seen, length), run)
 
     def _selected(self, found: Found) -> None:
         # A page of the former selection has no place in this one.
@@ -156,17 +170,19 @@ class PostsScreen(XltScreen):
         self._unread = self._pages
         self.fail(error)
 
-    def _read_pages(self, job: Job) -> list[tuple[int, list[Entry]]]:
+    def _read_pages(self, job: Job) -> _Pages:
         pages = self._pages
         assert pages is not None
-        seen = self.query_one(Rows).seen
-        wanted = [
-            each for each in range(seen.start // PAGE, (max(seen.stop, 1) - 1) // PAGE + 1) if not pages.has(each)
-        ]
+        rows = self.query_one(Rows).seen
+        seen = range(rows.start // PAGE, (max(rows.stop, 1) - 1) // PAGE + 1)
+        run = self._run.id if self._run else None
+        missing = [each for each in seen if not pages.has(each)]
+        around = [each for each in reading.beside(seen, len(pages)) if not pages.has(each)]
         with job.corpus(self.xlt.corpus) as con:
-            return reading.read_pages(con, pages.numbers, wanted, self._run.id if self._run else None)
+            job.hand(self._show_pages, reading.read_pages(con, pages.numbers, missing, run))
+            return reading.read_pages(con, pages.numbers, around, run)
 
-    def _show_pages(self, found: list[tuple[int, list[Entry]]]) -> None:
+    def _show_pages(self, found: _Pages) -> None:
         if self._pages is None:
             return
         for number, lines in found:
@@ -331,6 +347,14 @@ class PostsScreen(XltScreen):
         if around:
             self.tell("From the last match to the first." if step > 0 else "From the first match to the last.")
         rows.cursor = place
+
+    def action_label(self) -> None:
+        """Label the post at the cursor."""
+        self.clear()
+        if self._post is None or self._post.key is None:
+            self.tell("There is no text to label.")
+        else:
+            label_post(self, self._post, self._run.task if self._run else "immigration")
 
     def action_copy(self) -> None:
         """Copy the text."""
