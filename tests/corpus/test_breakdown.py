@@ -124,6 +124,17 @@ def test_authors_count_once_with_the_shares_of_their_posts(corpus: Path) -> None
     assert answer.total.bases == {"topic": 3, "stance": 3}
 
 
+def test_shares_of_authors_have_the_same_digits_in_every_order(tmp_path: Path) -> None:
+    lines = [f"{author},{PRO if at % 3 else UNRELATED}\n" for author in range(20_000) for at in range(1 + author % 5)]
+    found = []
+    for name, order in (("a.csv", lines), ("b.csv", lines[::-1])):
+        (tmp_path / name).write_text("author,predicted\n" + "".join(order), "utf-8")
+        with duck.job(tmp_path) as con:
+            source = from_files(con, [tmp_path / name], FileColumns(), tmp_path)
+            found.append(breakdown(con, source, Question(by=(), unit="authors"), TASK.groups, TASK.names).total.counts)
+    assert repr(found[0]) == repr(found[1])
+
+
 def test_reposts_authors_and_more_than_so_many_can_be_left_out(corpus: Path) -> None:
     assert ask(corpus, Question(by=(), originals_only=True)).total.n == 5
     assert ask(corpus, Question(by=(), exclude_authors=("a", "nobody"))).total.n == 4

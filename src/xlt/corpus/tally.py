@@ -67,7 +67,8 @@ class Tally:
             figures.append(f"count(g{g})")
             for c, each in enumerate(classes.values()):
                 sums.append(f"sum(n) FILTER ({_in(each)}) AS g{g}c{c}")
-                figures.append(f"coalesce(sum(g{g}c{c} / g{g}), 0)::DOUBLE")
+                # Decimals sum to the same in every order; floats do not.
+                figures.append(f"coalesce(sum((g{g}c{c} / g{g})::DECIMAL(18, 15)), 0)::DOUBLE")
         rows = self._con.execute(
             f"SELECT {_comma(keys)}count(*), {', '.join(figures)} FROM (SELECT {_comma(keys)}who, {', '.join(sums)} "
             f"FROM tally WHERE who IS NOT NULL AND {_in(labels)} GROUP BY ALL)"
