@@ -7,6 +7,8 @@ import json
 import time
 from pathlib import Path
 
+import pytest
+
 from filled import PRO, Post, fill
 from tui.conftest import RUN
 from tui.driven import Driven, drive
@@ -66,6 +68,27 @@ def test_a_named_query_is_found_by_a_part_of_its_name_and_runs(small: Path) -> N
         editor.load_text(editor.text.replace("$below = 0.6", "$below = 0.1"))
         await driven.press("f5")
         assert came(driven).startswith("0 rows · ")
+
+    drive(small, script)
+
+
+def test_a_file_is_asked_like_a_table(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (small / "parties.csv").write_text("id,party\ne0,green\nd0,red\nzz,none\n", encoding="utf-8")
+    (small / "lines.jsonl").write_text('{"id": "k1"}\n', encoding="utf-8")
+    monkeypatch.chdir(small)
+
+    async def script(driven: Driven) -> None:
+        await opened(driven, "SELECT party, text FROM 'parties.csv' JOIN tweets USING (id) ORDER BY party")
+        await driven.press("f5")
+        assert came(driven).startswith("2 rows · ")
+        assert "green  english text 0" in _rows(driven)
+        await opened(driven, "SELECT text FROM 'lines.jsonl' JOIN tweets USING (id)")
+        await driven.press("f5")
+        assert came(driven).startswith("1 row · ")
+        # Not from elsewhere, and nothing is loaded for it.
+        await opened(driven, "SELECT * FROM 'https://example.org/a.parquet'")
+        await driven.press("f5")
+        assert "httpfs" in driven.notice()
 
     drive(small, script)
 
