@@ -46,7 +46,10 @@ def write(
             f"{OF_UNIT} WHERE {' AND '.join(found)} {once}",
             params,
         )
-        sums = con.execute("SELECT count(*), count(s_label), coalesce(sum(s_chance::DOUBLE), 0) FROM units").fetchone()
+        sums = con.execute(
+            "SELECT count(*), count(s_label), coalesce(list_sum(list(s_chance::DOUBLE ORDER BY s_chance) "
+            "FILTER (s_chance IS NOT NULL)), 0) FROM units"
+        ).fetchone()
     assert sums is not None
     rows, coded, chances = int(sums[0]), int(sums[1]), float(sums[2])
     if not coded:
