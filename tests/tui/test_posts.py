@@ -53,7 +53,7 @@ def test_a_long_list_is_paged_and_few_pages_are_kept(sample: Path) -> None:
         assert pages(driven).line(len(pages(driven)) - 1) is not None
         await driven.press("g")
         for _ in range(40):
-            driven.rows().cursor += PAGE
+            driven.rows().cursor += 2 * PAGE
             await driven.settled()
         assert len(pages(driven)._pages) <= KEPT
         assert driven.static("#text") == last
@@ -267,7 +267,7 @@ def test_a_selection_is_seen_after_one_opening_of_the_corpus(small: Path, monkey
 
 
 def test_a_page_that_cannot_be_read_is_asked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(tmp_path / "w", [Post(str(at), f"text {at}", PRO, "en") for at in range(2 * PAGE)], RUN)
+    fill(tmp_path / "w", [Post(str(at), f"text {at}", PRO, "en") for at in range(5 * PAGE)], RUN)
     asked: list[int] = []
 
     def broken(*given: Any) -> Any:

@@ -105,6 +105,12 @@ def from_corpus(con: DuckDBPyConnection, runs: Sequence[Run]) -> Labelled:
     return Labelled("labelled", corpus_columns(runs), tuple(runs), _POSTS)
 
 
+def all_of_run(con: DuckDBPyConnection, run: Run) -> Labelled:
+    """The tweets of an open corpus, with a label of this run or without: one reading counts both."""
+    define_posts(con, run.id)
+    return Labelled("posts", corpus_columns([run]), (run,))
+
+
 def without_labels() -> Labelled:
     """The tweets of a corpus that no run has labelled yet."""
     return Labelled(_POSTS, replace(corpus_columns(()), label="NULL::VARCHAR", confidence=None, author=None))

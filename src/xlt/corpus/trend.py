@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,18 +38,25 @@ def trend(
     """
     if source.columns.created_at is None or not question.by or question.by[0] in PERIODS:
         return None
-    by = dimension(question.by[0], source.columns, question.zone)
+    by, day = (dimension(name, source.columns, question.zone) for name in (question.by[0], "day"))
     found, params = conditions(source.columns, question)
     found.append("label IN (SELECT unnest($labels::VARCHAR[]))")
     params["labels"] = list(labels)
-    where = f"{source.relation} WHERE {' AND '.join(found)}"
     with duck.sentences("The trend can't be counted", "leave it out"):
-        period = _period(con, where, params, points, str(source.columns.created_at))
+        # By day: to find out first how long a period must be would read all posts twice.
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE days AS SELECT {by.sql} AS key, {day.sql} AS day, count(*) AS n FROM "
+            f"{source.relation} WHERE {' AND '.join(found)} GROUP BY ALL",
+            params,
+        )
+        period = _period(con, points)
         if period is None:
             return None
         over = dimension(period, source.columns, question.zone)
-        query = f"SELECT {over.sql} AS period, {by.sql} AS key, count(*) FROM {where} AND {over.sql} IS NOT NULL"
-        rows = con.execute(f"{query} GROUP BY ALL", params).fetchall()
+        rows = con.execute(
+            f"SELECT date_trunc('{period}', day)::DATE AS start, key, sum(n)::BIGINT FROM days WHERE day IS NOT NULL "
+            "GROUP BY ALL"
+        ).fetchall()
     cells = {(row[0], row[1]): int(row[2]) for row in rows}
     starts = list(dict.fromkeys(cell[0] for cell in filled([over, by], list(cells))[0]))
     keys = dict.fromkeys(key for _, key in cells)
@@ -57,11 +64,9 @@ def trend(
     return Trend(period, tuple(str(shown(start, over)) for start in starts), counts)
 
 
-def _period(con: DuckDBPyConnection, where: str, params: dict[str, object], points: int, time: str) -> Period | None:
-    spans: Sequence[tuple[int | None]] = con.execute(
-        f"SELECT date_diff('day', min({time}), max({time})) FROM {where}", params
-    ).fetchall()
-    days = spans[0][0]
+def _period(con: DuckDBPyConnection, points: int) -> Period | None:
+    row = con.execute("SELECT date_diff('day', min(day), max(day)) FROM days").fetchone()
+    days = row[0] if row else None
     if days is None:
         return None
     return next((each for each in ("year", "month", "week") if days // _DAYS[each] >= points), "day")

@@ -200,9 +200,9 @@ def ordered(board: Board) -> list[Pair]:
 
 def _answer(con: Connection, question: Question, runs: list[Run], scheme: Scheme) -> Answer:
     from xlt.corpus.breakdown import breakdown
-    from xlt.corpus.labelled import from_corpus
+    from xlt.corpus.labelled import all_of_run, from_corpus
 
-    source = from_corpus(con, runs)
+    source = all_of_run(con, runs[0]) if len(runs) == 1 else from_corpus(con, runs)
     if question.unit != "authors":
         # Counting who wrote what costs as much again, and nothing here shows it.
         source = replace(source, columns=replace(source.columns, author=None))

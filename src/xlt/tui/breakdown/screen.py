@@ -80,16 +80,18 @@ class BreakdownScreen(XltScreen):
         self.state.update(view.kept())
         self._say_view()
         self.clear()
-        self.jobs.cancel("trend")
         if self.xlt.overview is not None:
             refused = partial(self._refused, view)
-            self.jobs.start("board", lambda job: self._read(job, view), self._show, refused, about="Counting")
+            self.jobs.start("board", lambda job: self._read(job, view), self._show_trend, refused, about="Counting")
 
-    def _read(self, job: Job, view: View) -> Board:
+    def _read(self, job: Job, view: View) -> Trend | None:
         about = self.xlt.overview
         assert about is not None
         with job.corpus(self.xlt.corpus) as con:
-            return core.ask(con, view, about, self.xlt.run_id, scheme_of)
+            board = core.ask(con, view, about, self.xlt.run_id, scheme_of)
+            # The shares are read while the curves are counted.
+            job.hand(self._show, board)
+            return core.curves(con, board)
 
     def _refused(self, view: View, error: XltError) -> None:
         if view.corrected:
@@ -104,11 +106,6 @@ class BreakdownScreen(XltScreen):
         self._board, self._view = board, board.view
         self._say_view()
         self._draw()
-        self.jobs.start("trend", lambda job: self._read_trend(job, board), self._show_trend)
-
-    def _read_trend(self, job: Job, board: Board) -> Trend | None:
-        with job.corpus(self.xlt.corpus) as con:
-            return core.curves(con, board)
 
     def _show_trend(self, found: Trend | None) -> None:
         self._trend = found
@@ -209,7 +206,9 @@ class BreakdownScreen(XltScreen):
         run = self._board.second if is_second else self._board.run
         if self.view.by == "run" and self.xlt.overview and not whole:
             run, wanted = self.xlt.overview.run(pair.key), replace(wanted, cell=())
-        self.app.push_screen(PostsScreen(wanted, title, run.id if run else None))
+        posts = PostsScreen(wanted, title, run.id if run else None)
+        posts.begin(self.xlt)
+        self.app.push_screen(posts)
 
     @on(Rows.HeaderClicked)
     def _header(self, event: Rows.HeaderClicked) -> None:
