@@ -12,6 +12,7 @@ from cli.conftest import Xlt
 from coded import drawn, make_corpus, said_of, text_of, true_share, truth_of
 from filled import ANTI, NEUTRAL, PRO
 from xlt.corpus import gate
+from xlt.training.signatures import keep_signatures
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +92,24 @@ def test_a_table_for_dsl(xlt: Xlt, corpus: Path) -> None:
     ]
     assert 1 - sum(values) / len(values) == pytest.approx(true_share(PRO, ANTI, NEUTRAL), abs=0.04)
     assert (corpus.parent / ".xlt" / "exports.jsonl").read_text("utf-8").count("dsl.csv") == 1
+
+
+def test_gold_that_the_model_knows_is_not_gold_for_dsl(xlt: Xlt, corpus: Path, tmp_path: Path) -> None:
+    with gate.opened(corpus, write=True) as con:
+        texts = [row[0] for row in con.execute("SELECT t.text FROM gold JOIN tweets t USING (text_key)").fetchall()]
+        record = {"model": {"name": "tuned", "files": {"weights": str(tmp_path / "model")}}}
+        con.execute("UPDATE runs SET record = ?", [json.dumps(record)])
+    keep_signatures(tmp_path / "model", sorted(texts)[:5], [])
+    ran = xlt("export", "--for", "dsl", "-o", "dsl.csv")
+    assert ran.code == 0, ran.err
+    assert "5 gold texts are left out" in ran.err
+    assert "1,200 texts, 295 with gold" in ran.err
+    with Path("dsl.csv").open(encoding="utf-8", newline="") as file:
+        assert sum(float(row["probability"]) for row in csv.DictReader(file)) == pytest.approx(295)
+    keep_signatures(tmp_path / "model", texts[:40], [])
+    ran = xlt("export", "--for", "dsl", "-o", "dsl.csv")
+    assert ran.code == 1
+    assert "was tuned on 40 of the 300 gold texts" in ran.sentence
 
 
 @pytest.fixture

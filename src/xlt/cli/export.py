@@ -86,6 +86,7 @@ def _for_dsl(
     from xlt.corpus.results import check_output
     from xlt.corpus.supervised import write
     from xlt.study.prevalence import estimate_draw
+    from xlt.study.untouched import known_texts
     from xlt.tasks.load import task_of
 
     check_output(output)
@@ -94,7 +95,12 @@ def _for_dsl(
         (found,) = find_runs(con, [run] if run else [])
         task = task_of(found.task, found.labels)
         which = estimate_draw(con, task, draw)
-        rows, coded, notes = write(con, found, which, Question((), langs=chosen[0], where=chosen[1]), task, output)
+        known, said = known_texts(con, found, which)
+        question = Question((), langs=chosen[0], where=chosen[1])
+        rows, coded, notes = write(con, found, which, question, task, output, known)
     remember(workspace, output, rows, ids_only=False)
     if not quiet:
-        print("\n".join([*notes, f"Written: {output}, {rows:,} {which.unit}, {coded:,} with gold."]), file=sys.stderr)
+        print(
+            "\n".join([*said, *notes, f"Written: {output}, {rows:,} {which.unit}, {coded:,} with gold."]),
+            file=sys.stderr,
+        )

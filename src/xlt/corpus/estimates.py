@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -92,14 +93,15 @@ OF_UNIT = "s_key = text_key AND (s_post IS NULL OR s_post = id)"
 """SQL: whether a post is, or has the text of, a row of `sampled`."""
 
 
-def define_sampled(con: DuckDBPyConnection, task: str, draw: Draw | None) -> list[str]:
+def define_sampled(con: DuckDBPyConnection, task: str, draw: Draw | None, without: Collection[str] = ()) -> list[str]:
     """Create the temporary table `sampled`: the coded units of a draw (or texts coded without one), each with label,
-    stratum and chance. Returns sentences about what is left out.
+    stratum and chance. Text keys in `without` count as not coded. Returns sentences about what is left out.
 
     Where coding stopped early, chances are those of the coded part, stratum by stratum.
     """
     gold = gold_of(con, task, ("estimate",) if draw else (None,))
     settled = {row.key: row for row in gold.rows if draw is None or row.draw == draw.id}
+    settled = {key: row for key, row in settled.items() if key not in without}
     notes = []
     if gold.split:
         notes.append(f"{gold.split:,} texts are left out: their coders are split and nobody has settled them.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,18 +27,25 @@ COVARIATES = (
 
 
 def write(
-    con: DuckDBPyConnection, run: Run, draw: Draw, question: Question, task: Task, output: Path
+    con: DuckDBPyConnection,
+    run: Run,
+    draw: Draw,
+    question: Question,
+    task: Task,
+    output: Path,
+    without: Collection[str] = (),
 ) -> tuple[int, int, list[str]]:
     """Write a row for every unit that could have been drawn: covariates, gold or nothing, prediction, chance.
 
     `gold_…` and `pred_…` are 1 and 0 for each label; `labelled` says what was coded. dsl scales chances so that their
     mean is the share of coded units, so a unit that was not coded carries the mean of all such: nothing is scaled then.
+    Gold of texts whose keys are in `without` is left out.
     Returns rows, coded rows and sentences. Raises XltError where nobody has coded.
     """
     source = from_corpus(con, [run])
     asked = in_frame(question, draw, run)
     check(con, source.columns, asked)
-    notes = define_sampled(con, task.name, draw)
+    notes = define_sampled(con, task.name, draw, without)
     found, params = conditions(source.columns, asked)
     once = "QUALIFY row_number() OVER (PARTITION BY text_key ORDER BY platform, id) = 1" if draw.unit == "texts" else ""
     with duck.sentences("The table can't be made", "check the condition"):
