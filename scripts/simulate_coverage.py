@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from simulated import tables
+from simulated.compared import print_differences, print_same_mix
 from simulated.errors import errors
 from simulated.scores import print_alpha, print_scores
 
@@ -26,7 +27,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="test.csv of the paper's labelled tweets: adds the tables of errors")
     given = parser.parse_args()
     # Each table has random numbers of its own, so that a change of one leaves the others as they are.
-    rng = [np.random.default_rng([given.seed, number]) for number in range(9)]
+    rng = [np.random.default_rng([given.seed, number]) for number in range(11)]
     printed = tables.Printed()
     print(f"{given.draws:,} samples of each setting; coverage in per cent.\n\n## Shares\n")
     tables.shares(given.draws, rng[0], printed)
@@ -47,6 +48,10 @@ def main() -> None:
     print_scores(min(given.draws, 1000), rng[7])
     print("## Krippendorff's alpha\n")
     print_alpha(min(given.draws, 1000), rng[8])
+    print("## Scores at a common label mix\n")
+    print_same_mix(min(given.draws, 1000), rng[9])
+    print("## Two systems that are equally good, told apart at 5 %\n")
+    print_differences(min(given.draws, 1000), rng[10])
 
 
 if __name__ == "__main__":

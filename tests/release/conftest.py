@@ -32,7 +32,7 @@ def workspace(base: Path, tmp_path: Path) -> Path:
         "immigration",
         ("en", "de"),
         licence="MIT",
-        made={"seed": 3, "recipe": "r"},
+        made={"seed": 3, "recipe": "r", "temperature": 1.7, "temperature_task": "t"},
     )
     write_card(folder / FILE, card)
     return tmp_path

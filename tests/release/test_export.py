@@ -42,7 +42,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("de", "en"),
         base=str(base),
         licence="Llama 3.2 Community License",
-        made={"train_en": "neutral 7 | unrelated 8", "recipe": "tiny"},
+        made={"train_en": "neutral 7 | unrelated 8", "recipe": "tiny", "temperature": 1.7, "temperature_texts": 86},
         scores=SCORES,
     )
     write_card(adapter / FILE, card)
@@ -114,6 +114,7 @@ def test_the_hub_understands_the_card(release: Path) -> None:
     assert "| test.csv | all | always unrelated: accuracy | 0.500 |" in text
     assert r"| train_en | neutral 7 \| unrelated 8 |" in text
     assert "Base model: my-base." in text
+    assert "by 1.7 before the softmax, a temperature fitted on 86 held-out texts" in text
     assert "n = 12." in text
     assert "## Intended use and limits" in text
 

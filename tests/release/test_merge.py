@@ -19,6 +19,7 @@ from scoring import by_mlx_lm, by_transformers, load, score
 from xlt.cards.check import weight_files
 from xlt.cards.read import read_card
 from xlt.cards.registry import find
+from xlt.cards.temperature import temperature_of
 from xlt.cards.tensors import stored, to_bf16
 from xlt.errors import UsageError, XltError
 from xlt.release.merge import merge, write_merged
@@ -97,6 +98,8 @@ def test_settings_and_card(workspace: Path, base: Path) -> None:
     assert card.made["from_hash"] == tuned.hash
     assert card.made["base_hash"] == find(str(base), backend="torch", workspace=workspace).hash
     assert card.made["seed"] == 3
+    assert temperature_of(card, "t") == 1.7
+    assert "temperature_of" not in card.made, "it is as good for the merged weights"
     assert find("plain", backend="torch", workspace=workspace).files.format == "hf"
 
 

@@ -255,6 +255,7 @@ def test_an_adapter_is_merged_quantised_compared_and_kept(kind: str, workspace: 
     card = read_card(made.folder / "card.toml")
     assert card.task == "immigration"
     assert card.made["compared_on"] == "dev.csv, n = 42"
+    assert (card.made["temperature"], card.made["temperature_of"]) == (1.7, "tuned, before quantising")
     assert card.made["same_labels"] == round(made.compared.all.agreement, 4)
     assert {score.metric: score.data for score in card.scores} == {"accuracy": "dev.csv", "macro-F1": "dev.csv"}
 

@@ -39,12 +39,12 @@ def test_an_interval_at_another_mix_needs_more_texts_of_what_weighs_there() -> N
         counts = np.hstack([np.diag(np.array(gold, float)), np.zeros((len(gold), 1))])
         return bootstrap.allows_standardised(counts, np.array(mix))
 
-    assert allowed((25, 25), (0.5, 0.5))  # 1 / (.25/25 + .25/25) = 50
-    assert not allowed((25, 25), (0.51, 0.49))
+    assert allowed((50, 50), (0.5, 0.5))  # 1 / (.25/50 + .25/50) = 100
+    assert not allowed((50, 50), (0.51, 0.49))
     assert allowed((10, 90), (0.1, 0.9))
     assert not allowed((9, 991), (0.01, 0.99))
     assert not allowed((10, 990), (0.5, 0.5))  # As sure as 40 texts.
-    assert not allowed((0, 100), (0.0, 1.0)), "no interval of any score without five of each label"
+    assert not allowed((0, 200), (0.0, 1.0)), "no interval of any score without five of each label"
 
 
 LABELS = st.lists(st.tuples(st.integers(0, 2), st.integers(-1, 2), st.integers(-1, 2)), max_size=80)

@@ -65,6 +65,7 @@ def seqcls_readme(card: Card, task: Task, base: str | None) -> str:
         "probabilities are those of `xlt classify`; in bfloat16 they differ by rounding. A text longer than "
         f"{task.max_text_tokens} tokens is cut by xlt and is not cut here; an empty text is no tweet and gets a label "
         "all the same. The instruction is computed anew for every tweet, where xlt computes it once."
+        + (" The temperature below is not in it." if "temperature" in card.made else "")
     )
     return _header(card, base, "text-classification") + "\n".join(
         [*_intro(card, task), "## Use", "", usage, "", *_body(card, base), *_end(card, task)]
@@ -143,6 +144,13 @@ def _body(card: Card, base: str | None) -> list[str]:
     ]
     if card.made:
         lines += ["| | |", "| --- | --- |", *(f"| {key} | {_cell(value)} |" for key, value in card.made.items()), ""]
+    if "temperature" in card.made:
+        texts, value = card.made.get("temperature_texts"), card.made["temperature"]
+        lines += [
+            f"`xlt classify` divides the scores of the answers by {value} before the softmax, a temperature fitted on "
+            f"{texts} held-out texts (before quantising, if it was). It makes confidence honest and changes no label.",
+            "",
+        ]
     return lines + _scores(card)
 
 

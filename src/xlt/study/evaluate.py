@@ -15,6 +15,7 @@ from xlt.science.bootstrap import (
     DRAWS,
     LEAST_OF_A_LABEL,
     LEAST_ROWS,
+    LEAST_ROWS_STANDARDISED,
     Interval,
     allows_interval,
     allows_standardised,
@@ -148,7 +149,8 @@ def footnotes(table: Table) -> list[str]:
     main = [row for row in table.rows if row[at["measure"]] == LABELS]
     notes = [
         f"No interval below {LEAST_ROWS} texts or {LEAST_OF_A_LABEL} of each label. same mix: accuracy if every row "
-        "had the label mix of all texts together; commonest: accuracy of always saying the commonest label."
+        "had the label mix of all texts together (no interval where that is no surer than of "
+        f"{LEAST_ROWS_STANDARDISED} texts); commonest: accuracy of always saying the commonest label."
     ]
     absent: dict[str, dict[str, None]] = {}
     for row in table.rows:
