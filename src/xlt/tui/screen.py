@@ -26,6 +26,8 @@ class XltScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        # It will be mounted with the styles that hold now; Textual would read all of them anew for every new screen.
+        self._css_update_count = self.app._css_update_count
         self.jobs = Jobs(self, self.say, self.fail, self.defect)
         self._shown = -1
 

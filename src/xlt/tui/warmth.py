@@ -54,6 +54,11 @@ class Warmth:
         """How many there were when the collector was last told; 0 before."""
         defer()
 
+    @property
+    def ready(self) -> bool:
+        """Whether all that will be wanted is there."""
+        return self._modules > 0
+
     def touched(self) -> None:
         """The user has done something."""
         self._touched = time.monotonic()
@@ -68,7 +73,7 @@ class Warmth:
         elif not self._begun:
             self._begun = True
             self._app.jobs.start("warm", _import, lambda _: self._read_styles())
-        elif self._modules and len(sys.modules) >= self._modules + MANY:
+        elif self.ready and len(sys.modules) >= self._modules + MANY:
             self._freeze()
         elif collections >= DUE:
             gc.collect()
