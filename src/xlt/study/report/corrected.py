@@ -86,7 +86,7 @@ def corrected_section(
     used = {
         "labels": len(asked.rows),
         "hash": _hash(asked),
-        "notes": list(asked.notes),
+        "draw": asked.notes[0] if all(row.probability is not None for row in asked.rows) else None,
         "pooled_languages": "pooled" in rules,
         "months": [
             said
@@ -227,7 +227,7 @@ def month_figure(name_: str, what: str, panels: dict[str, dict[str, list[Point]]
     }
     shown = dict(list(lines.items())[:MOST_PANELS])
     left = len(panels) - len(shown)
-    rest = f"; the other {left:,} languages are in the table" if left else ""
+    rest = f"; {left:,} more {'languages are' if left > 1 else 'language is'} in the table alone" if left else ""
     intervals = ", with 95 % intervals" if what == "corrected" else ", without intervals: not for reporting"
     return Figure(
         name_,

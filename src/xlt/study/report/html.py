@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 from xlt.study.report.parts import LONG, Report, Section, Shown
 
+_SHORT = 28
+"""Letters of a cell that stay in one line."""
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2430; --dim: #5b6472; --line: #d8dce3; --paper: #ffffff; --band: #f5f6f8; }
 @media (prefers-color-scheme: dark) {
@@ -23,15 +25,16 @@ h3 { font-size: 1rem; margin: 1.6rem 0 .4rem; }
 nav { margin: 1rem 0 0; } nav a { margin-right: 1rem; } a { color: inherit; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .22rem .7rem .22rem 0; text-align: left; vertical-align: top; }
+th, td { padding: .22rem .9rem .22rem 0; text-align: left; vertical-align: top; }
 thead th { border-bottom: 1px solid var(--ink); font-weight: 600; }
 tbody tr:nth-child(even) { background: var(--band); }
-td.n, th.n { text-align: right; } td.n { white-space: nowrap; } summary { cursor: pointer; }
+td.n, th.n { text-align: right; } td { white-space: nowrap; } td.long { white-space: normal; }
+summary { cursor: pointer; }
 figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; }
 figcaption, .note { color: var(--dim); font-size: .88rem; }
 @media print { html { font-size: 11px; } body { max-width: none; padding: 0; }
   h2, h3 { break-after: avoid; } figure, tr { break-inside: avoid; } .scroll { overflow: visible; }
-  table { font-size: .75rem; } th, td { padding-right: .4rem; } }
+  table { font-size: .75rem; } th, td { padding-right: .6rem; } }
 """
 
 
@@ -68,7 +71,7 @@ def _table(shown: Shown) -> str:
         "<tr>"
         + "".join(
             # Each cell turns its own way: an Arabic label must not turn the line.
-            f'<td{_side(number)} dir="auto">{_text(words)}</td>'
+            f'<td{_side(number, words)} dir="auto">{_text(words)}</td>'
             for words, number in zip(row, numeric, strict=True)
         )
         + "</tr>"
@@ -80,8 +83,9 @@ def _table(shown: Shown) -> str:
     return f"<h3>{_text(shown.title)}</h3>\n{whole}"
 
 
-def _side(numeric: bool) -> str:
-    return ' class="n"' if numeric else ""
+def _side(numeric: bool, words: str = "") -> str:
+    """The class of a cell: numbers stand at the right, long words may be broken into lines."""
+    return ' class="n"' if numeric else ' class="long"' if len(words) > _SHORT else ""
 
 
 def _inline(svg: str, name: str) -> str:

@@ -79,7 +79,7 @@ def _correction(used: Mapping[str, Any]) -> str:
         f"{used['labels']:,} hand labels (hash {used['hash']}), weighted by inverse inclusion probabilities, by "
         "strata, with the finite population correction, and by the hand labels alone where fewer than two errors of "
         "the classifier were caught. "
-        + " ".join(used["notes"])
+        + (used["draw"] or "The hand labels are stated to be a plain random sample of every cell.")
         + " Intervals of shares are at the 95 % level (Wilson's score interval at the effective sample size); none is "
         f"given below {LEAST_GOLD} hand labels, and none is adjusted for how many there are."
         + (f" Below that, the correction is {assumed}." if assumed else "")

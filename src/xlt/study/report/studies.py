@@ -41,7 +41,7 @@ def study_sections(report: Report, grid: Grid) -> None:
             Figure(
                 f"{prefix}-seen",
                 "Macro-F1 of a language where it was seen in training (filled) and where it was not (hollow): means "
-                "over training sets, with the difference",
+                "over training sets, with the difference; in brackets the test texts",
                 "Paired dots; their figures are in the table of the same name.",
                 partial(seen_dots, within, found.score),
             )
