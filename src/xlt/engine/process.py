@@ -40,6 +40,8 @@ class Started:
     """What it writes to stdout (data)."""
     narration: Path
     """What it writes to stderr."""
+    told: bool = False
+    """Whether it was asked to stop."""
 
     @property
     def pid(self) -> int:
@@ -53,13 +55,10 @@ class Started:
             return self.process.poll()
         if _still(self.process, self.output.with_suffix(_RECORD)):
             return None
-        # Nobody but its parent is told; what it said last tells, too.
-        last = self._last()
-        return (
-            (Exit.INTERRUPTED if last.startswith("xlt: stopped") else Exit.FAILED)
-            if last.startswith("xlt: ")
-            else Exit.DONE
-        )
+        # Nobody but its parent hears the code; what it said last tells, too.
+        if self.told:
+            return Exit.INTERRUPTED
+        return Exit.FAILED if self._last().startswith("xlt: ") else Exit.DONE
 
     def narrated(self) -> list[str]:
         """The lines of its narration so far."""
@@ -79,6 +78,7 @@ class Started:
     def stop(self) -> None:
         """Ask it to stop; what it has done is kept."""
         if self.code is None:
+            self.told = True
             _tell(self.pid, signal.SIGINT)
 
     def end(self, patience: float = _GRACE) -> None:

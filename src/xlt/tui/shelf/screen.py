@@ -102,6 +102,10 @@ class ModelsScreen(XltScreen):
         super().on_screen_resume()
         self._look()
 
+    def load(self) -> None:
+        """Look anew when the corpus is asked anew: `reload` is of both."""
+        self._look()
+
     def _again(self) -> None:
         learning = any(each.curves and each.curves.pid for each in self._shelf.models)
         now = tuple(each.pid for each in self._making())
@@ -270,7 +274,9 @@ class ModelsScreen(XltScreen):
         if not making:
             self.tell("No model is being made or fetched.")
             return
-        self.jobs.start("stop", lambda job: making[-1].end(), lambda _: None, about="Stopping")
+        # Its own lines would cover this one.
+        self.jobs.cancel("process")
+        self.jobs.start("stop", lambda job: making[-1].end(), lambda _: self._look(), about="Stopping")
 
     def action_doctor(self) -> None:
         """Look at the machine."""
