@@ -96,8 +96,8 @@ def _scores(scored: Any, studies: Any) -> str:
     if models > 1 or studies:
         words += (
             " Models were compared on the same texts by McNemar's exact test, two-sided, and by paired bootstrap "
-            "intervals of the difference; p values are adjusted by Holm's method over the languages of a pair, and "
-            "over pairs for all languages together."
+            "intervals of the difference; p values are adjusted by Holm's method over all languages of all pairs, "
+            "and over pairs for all languages together."
         )
     return words
 

@@ -13,7 +13,6 @@ from xlt.corpus.labelled import Run, chosen
 from xlt.errors import XltError
 from xlt.languages import name
 from xlt.science.bootstrap import DRAWS, LEAST_OF_A_LABEL, LEAST_ROWS
-from xlt.science.paired import holm
 from xlt.science.wilson import wilson
 from xlt.study import evaluate
 from xlt.study.compare import pair_table
@@ -152,10 +151,7 @@ def pair_section(rows: Rows, task: Task, prefix: str = "", about: str = "") -> S
     found = pair_table(rows, task, SEED)
     at = found.columns.index
     whole = [row for row in found.rows if row[at("slice")] == "all"]
-    # The table adjusts over the languages of a pair; several pairs are several tests as well.
-    adjusted = iter(holm([row[at("p")] for row in whole]))
-    place = at("p_holm")
-    of_all = Table(found.columns, [(*row[:place], next(adjusted), *row[place + 1 :]) for row in whole])
+    of_all = Table(found.columns, whole)
     by_lang = Table(found.columns, [row for row in found.rows if row[at("slice")] != "all"])
     section = Section(f"Models against each other{about}")
     section.words.append(
@@ -185,7 +181,7 @@ def pair_section(rows: Rows, task: Task, prefix: str = "", about: str = "") -> S
         Shown(f"{prefix}pairs-by-language", "Paired comparisons by language", named(by_lang), heads=heads),
     ]
     section.notes.append(
-        "p: exact McNemar, two-sided. Holm's adjustment is over the languages of a pair and, for all languages "
+        "p: exact McNemar, two-sided. Holm's adjustment is over all languages of all pairs and, for all languages "
         f"together, over the {len(whole)} pair{'s' * (len(whole) != 1)}. Intervals: paired bootstrap, {DRAWS:,} draws "
         f"within language and gold label (seed {SEED}), none below {LEAST_ROWS} texts or {LEAST_OF_A_LABEL} of each "
         "label."
