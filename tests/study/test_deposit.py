@@ -113,8 +113,7 @@ def test_its_tables_are_those_of_the_commands(deposit: Path, workspace: Path, xl
         ),
         **{
             f"prevalence-{by.replace(',', '-')}-{run}": ("prevalence", "corpus", "--run", run, "--by", by, *place)
-            for run in RUNS
-            for by in ("lang", "lang,month")
+            for run, by in zip(RUNS, ("lang", "lang,month"), strict=True)
         },
     }
     for name, arguments in asked.items():

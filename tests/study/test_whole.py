@@ -60,7 +60,10 @@ def test_a_whole_study_with_every_strategy(tmp_path: Path, xlt: Xlt) -> None:  #
     for strategy in STRATEGIES:
         assert f"\n{strategy} " in table.out, strategy
     for shown in ("same", "en", "mixed"):
-        assert f"few-shot 2 {shown} tiny" in table.out
+        assert f"few-shot 2 {shown} " in table.out
+    # One base and one recipe: the names of rows leave them out, and say so once.
+    assert "tiny" not in table.out
+    assert "Base and recipe: tiny tiny." in table.err
     drawn = xlt("transfer", "plot", "study.toml")
     assert {Path(line).name for line in drawn.out.split()} == FIGURES
     assert xlt("transfer", "explain", "study.toml").code == 0

@@ -146,7 +146,7 @@ def table(
         found = within_language(whole)
         _give(found.columns, found.rows, chosen, output)
     elif chosen == "table" and output is None:
-        _print_matrix(whole)
+        _print_matrix(whole, cells)
     else:
         found = long_table(whole)
         _give(found.columns, found.rows, chosen, output)
@@ -245,15 +245,28 @@ def _points(value: float) -> str:
     return f"{value:.3f}".removeprefix("0")
 
 
-def _print_matrix(found: Matrix) -> None:
+def _common(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """What the names of all configurations may leave out: the base and the recipe, where the study has one of each."""
+    bases, recipes = (
+        {part for part in parts if part} for parts in zip(*((c.base, c.recipe) for c in cells), strict=True)
+    )
+    if len(bases) != 1 or len(recipes) > 1:
+        return ()
+    base = bases.pop().rsplit("/", 1)[-1]
+    return (f" {base} {recipes.pop()}", f" {base}") if recipes else (f" {base}",)
+
+
+def _print_matrix(found: Matrix, cells: Sequence[Cell]) -> None:
     from xlt.cli.rows import print_table, print_width, width
     from xlt.study.evaluate import APART
     from xlt.study.transfer import POOLED
 
     rows: list[list[Any]] = []
     intervals: list[list[Any]] = []
+    common = _common(cells)
     for row in found.rows:
-        line: list[Any] = [row, found.seeds[row]]
+        tail = next((each for each in common if row.endswith(each)), "")
+        line: list[Any] = [row.removesuffix(tail), found.seeds[row]]
         for column in found.columns:
             spot = found.spots.get((row, column))
             mark = "*" if spot and spot.seen else ""
@@ -261,7 +274,7 @@ def _print_matrix(found: Matrix) -> None:
         rows.append(line)
         whole = found.spots[row, "all"]
         told = "–" if whole.low is None or whole.high is None else f"{_points(whole.low)} to {_points(whole.high)}"
-        intervals.append([row, _points(whole.mean), told])
+        intervals.append([line[0], _points(whole.mean), told])
     columns = ["", "seeds", *found.columns]
     wide = [*columns, INTERVAL]
     # The last of the pooled columns is `all`, so its interval stands beside it where there is room.
@@ -271,6 +284,8 @@ def _print_matrix(found: Matrix) -> None:
         print_table(columns, rows)
         print()
         print_table(["", "all", INTERVAL], intervals)
+    if common:
+        print(f"\n{'Base and recipe' if len(common) > 1 else 'Base'}:{common[0]}.", file=sys.stderr)
     least = min(spot.n for (_, column), spot in found.spots.items() if column not in (*POOLED, APART))
     print(
         f"\n{'Macro-F1' if found.score == 'macro_f1' else 'Accuracy'}, mean over seeds; * the language had labels in "

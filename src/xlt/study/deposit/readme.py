@@ -39,9 +39,10 @@ _MAY = """## Licences, consent and care
   may still point at somebody who posts in a rare language. Look at `corpus/` with that in mind before you publish it;
   leave out what your ethics board, your consent forms or data protection law (in the EU, article 9 of the GDPR) don't
   allow.
+- `corpus/draws.csv` repeats the conditions that texts were drawn by, as they were written: see that they name nobody.
 - Coders are numbered, not named. Ask them whether their labels may be public.
-- The code in `code/` is under the MIT licence. The licence of the data is yours to choose: write it here. Models that
-  made the predictions have licences of their own (Llama's asks to be named)."""
+- The code in `code/` is under the MIT licence (`code/LICENSE`). The licence of the data is yours to choose: write
+  it here. Models that made the predictions have licences of their own (Llama's asks to be named)."""
 
 
 def readme(folder: Path, about: dict[str, Any], with_texts: bool) -> str:

@@ -11,7 +11,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, distributions, requires, version
+from importlib.metadata import PackageNotFoundError, distribution, distributions, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,6 +179,8 @@ def _code(folder: Path) -> None:
             target = folder / "code" / "xlt" / path.relative_to(home)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
+    licence = distribution("xlt").read_text("licenses/LICENSE")
+    write_text(folder / "code" / "LICENSE", licence or "MIT License\n")
     shutil.copyfile(str(remake.__file__), folder / "remake.py")
     write_text(folder / "requirements.txt", "\n".join(f"{name}=={version(name)}" for name in needed()) + "\n")
     found = {str(each.metadata["Name"]).lower(): each.version for each in distributions() if each.metadata["Name"]}
