@@ -52,7 +52,7 @@ async def calm(min_sleep: float = 0.0, max_sleep: float = 1.0) -> None:
         await asyncio.sleep(max(due, 0.0))
 
 
-textual.app.wait_for_idle = textual.pilot.wait_for_idle = calm  # type: ignore[assignment, attr-defined]
+textual.app.wait_for_idle = textual.pilot.wait_for_idle = calm  # type: ignore[attr-defined]
 
 
 _NAMES = {" ": "space", "-": "minus", ".": "full_stop", "/": "slash", ",": "comma"}
