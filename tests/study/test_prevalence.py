@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from coded import drawn, label, make_corpus, said_of, text_of, true_share, truth_of
-from filled import ANTI, NEUTRAL, PRO, TASK, key_of
+from filled import ANTI, NEUTRAL, PRO, TASK, UNRELATED, key_of
 from xlt.corpus import duck, gate
 from xlt.corpus.breakdown import Question
 from xlt.corpus.draws import draws
@@ -151,6 +151,31 @@ def test_texts_that_the_model_was_tuned_on_are_left_out_or_refused(corpus: Path,
     keep_signatures(model, texts[:40], [])
     with pytest.raises(XltError, match=r"was tuned on 40 of the 200 gold texts"):
         ask(corpus, by=())
+
+
+def test_what_is_left_of_a_stratum_stands_for_all_of_it(corpus: Path, tmp_path: Path) -> None:
+    draw = drawn(corpus, n=200, by=("lang",))
+    before = ask(corpus, by=()).total["topic"]["related"]
+    with gate.opened(corpus, write=True) as con:
+        rows = con.execute(
+            "SELECT t.text FROM gold g JOIN tweets t USING (text_key) WHERE g.draw = ? AND t.lang = 'de' "
+            "AND g.label = ? ORDER BY t.id LIMIT 8",
+            [draw.id, UNRELATED],
+        ).fetchall()
+        record = {"model": {"name": "tuned", "files": {"weights": str(tmp_path / "model")}}}
+        con.execute("UPDATE runs SET record = ?", [json.dumps(record)])
+    keep_signatures(tmp_path / "model", [row[0] for row in rows], [])
+    after = ask(corpus, by=()).total["topic"]["related"]
+    assert before.gold is not None
+    assert after.gold is not None
+    with gate.opened(corpus) as con:
+        (english, german, coded) = con.execute(
+            "SELECT avg((g.label <> $1)::INT) FILTER (t.lang = 'en'), "
+            "sum((g.label <> $1)::INT) FILTER (t.lang = 'de'), count(*) FILTER (t.lang = 'de') FROM gold g JOIN tweets t USING (text_key)",
+            [UNRELATED],
+        ).fetchone() or (0, 0, 0)
+    assert before.gold == pytest.approx(0.75 * english + 0.25 * german / coded)
+    assert after.gold == pytest.approx(0.75 * english + 0.25 * german / (coded - 8))
 
 
 def test_small_cells_pool_and_say_so(corpus: Path) -> None:

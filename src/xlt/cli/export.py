@@ -95,7 +95,7 @@ def _for_dsl(
         (found,) = find_runs(con, [run] if run else [])
         task = task_of(found.task, found.labels)
         which = estimate_draw(con, task, draw)
-        known, said = known_texts(con, found, which)
+        known, said = known_texts(con, found, task, which)
         question = Question((), langs=chosen[0], where=chosen[1])
         rows, coded, notes = write(con, found, which, question, task, output, known)
     remember(workspace, output, rows, ids_only=False)

@@ -74,10 +74,15 @@ def _checked(row: tuple[GoldRow, str | None], columns: GoldColumns) -> GoldRow:
 
 
 def gold_in_corpus(
-    con: DuckDBPyConnection, source: Labelled, question: Question, task: str, draw: Draw | None
+    con: DuckDBPyConnection,
+    source: Labelled,
+    question: Question,
+    task: str,
+    draw: Draw | None,
+    without: Collection[str] = (),
 ) -> tuple[list[GoldRow], list[str]]:
     """The gold of a draw, or of no draw at all, among what the question asks for; and sentences about the rest."""
-    notes = define_sampled(con, task, draw)
+    notes = define_sampled(con, task, draw, without)
     relation = f"{source.relation} JOIN sampled ON {OF_UNIT}"
     # In one order, always: sums of floats and resampling by a seed then give the same digits each time.
     once = (

@@ -21,8 +21,8 @@ from xlt.science.labels import match
 from xlt.science.metrics import Floats, Ints
 from xlt.science.prevalence import LEAST_GOLD, Sample, Share, pooled_share, share
 from xlt.study.evaluate import Table
-from xlt.study.rows import known_in, known_to
-from xlt.study.untouched import untouched
+from xlt.study.rows import known_in
+from xlt.study.untouched import known_texts, untouched
 from xlt.tasks.spec import Task
 
 if TYPE_CHECKING:
@@ -149,13 +149,14 @@ def ask_corpus(
     chosen = None if random_sample else estimate_draw(con, task, draw)
     question = in_frame(question, chosen, run) if chosen is not None else replace(question, unit="texts")
     answer = breakdown(con, source, question, task.groups, task.names)
-    rows, notes = gold_in_corpus(con, source, question, task.name, chosen)
+    # Before anything is weighted: what is left of a stratum stands for all of it.
+    known, said = known_texts(con, run, task, chosen)
+    rows, notes = gold_in_corpus(con, source, question, task.name, chosen, known)
     if chosen is not None:
         size = answer.total.n + (answer.without_label or 0)
         notes.insert(0, f"Gold of the draw {chosen.id}, {len(rows):,} {chosen.unit}.")
         if not question.langs and answer.total.n != chosen.frame_size and size != chosen.frame_size:
             notes.append(f"The draw was from {chosen.frame_size:,} {chosen.unit}; now {size:,} are asked for.")
-    rows, said = untouched(run.model, known_to(con, run, [row.text for row in rows]), rows, tuned=bool(run.seen))
     notes += said
     (others,) = con.execute("SELECT count(*) - 1 FROM runs WHERE task = ?", [run.task]).fetchone() or (0,)
     if others > 0:

@@ -10,6 +10,7 @@ from xlt.corpus.gold import gold_of
 from xlt.corpus.labelled import Run
 from xlt.errors import XltError
 from xlt.study.rows import known_to
+from xlt.tasks.spec import Task
 
 if TYPE_CHECKING:
     from xlt.corpus.leash import Connection
@@ -36,8 +37,12 @@ def untouched(model: str, known: Sequence[bool] | None, rows: list[Row], *, tune
     return left, [said] if count else []
 
 
-def known_texts(con: Connection, run: Run, draw: Draw) -> tuple[set[str], list[str]]:
-    """Text keys of a draw's gold that the run's model was tuned on, and sentences. Raises XltError for too many."""
-    rows = [row for row in gold_of(con, draw.task, ("estimate",)).rows if row.draw == draw.id]
+def known_texts(con: Connection, run: Run, task: Task, draw: Draw | None) -> tuple[set[str], list[str]]:
+    """Text keys of a draw's gold, or of that without a draw, that the run's model was tuned on, and sentences.
+
+    Raises XltError for too many.
+    """
+    gold = gold_of(con, task.name, ("estimate",) if draw else (None,))
+    rows = [row for row in gold.rows if draw is None or row.draw == draw.id]
     left, said = untouched(run.model, known_to(con, run, [row.text for row in rows]), rows, tuned=bool(run.seen))
     return {row.key for row in rows} - {row.key for row in left}, said
