@@ -171,7 +171,8 @@ def test_what_is_left_of_a_stratum_stands_for_all_of_it(corpus: Path, tmp_path: 
     with gate.opened(corpus) as con:
         (english, german, coded) = con.execute(
             "SELECT avg((g.label <> $1)::INT) FILTER (t.lang = 'en'), "
-            "sum((g.label <> $1)::INT) FILTER (t.lang = 'de'), count(*) FILTER (t.lang = 'de') FROM gold g JOIN tweets t USING (text_key)",
+            "sum((g.label <> $1)::INT) FILTER (t.lang = 'de'), count(*) FILTER (t.lang = 'de') "
+            "FROM gold g JOIN tweets t USING (text_key)",
             [UNRELATED],
         ).fetchone() or (0, 0, 0)
     assert before.gold == pytest.approx(0.75 * english + 0.25 * german / coded)
