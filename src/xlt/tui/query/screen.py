@@ -14,13 +14,12 @@ from textual.widgets import Static
 
 from xlt.errors import Interrupted, UsageError, XltError
 from xlt.tui.actions import bindings
-from xlt.tui.choice import Choice, Line
+from xlt.tui.choice import Line
 from xlt.tui.jobs import Job
 from xlt.tui.query.editor import Candidates, SqlEditor
+from xlt.tui.query.naming import NamedQueries
 from xlt.tui.query.results import ArrowRows, RecordScreen
-from xlt.tui.screen import XltScreen
 from xlt.tui.widgets.bar import Chip
-from xlt.tui.widgets.picker import Picker
 from xlt.tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
@@ -37,10 +36,9 @@ ORDER BY posts DESC;
 """
 
 
-class QueryScreen(XltScreen):
+class QueryScreen(NamedQueries):
     """The editor above, the rows below."""
 
-    MODE = "query"
     CSS_PATH = "screen.tcss"
     BINDINGS = bindings("query")
 
@@ -48,7 +46,6 @@ class QueryScreen(XltScreen):
         super().__init__()
         self._answer: Answer | None = None
         self._rows: ArrowRows | None = None
-        self._open_query = ""
 
     def body(self) -> ComposeResult:
         with Horizontal(classes="chips"):
@@ -231,95 +228,7 @@ class QueryScreen(XltScreen):
         self.clear()
         self.jobs.start("export", write, lambda rows: self.tell(f"Written: {path}, {rows:,} rows."), about="Writing")
 
-    # Queries that have a name, and those that were run
-
-    def action_named(self) -> None:
-        """Choose a named query."""
-        from xlt.tui.query.lists import named_items
-
-        try:
-            items = named_items(self.xlt.workspace)
-        except XltError as error:
-            self.fail(error)
-            return
-        self.app.push_screen(Picker("Named queries", items, self._open_query), self._open)
-
-    def _open(self, name: str | None) -> None:
-        from xlt.corpus.queries import find
-
-        if name is None:
-            return
-        try:
-            script = find(name, self.xlt.workspace).path.read_text(encoding="utf-8")
-        except (OSError, XltError) as error:
-            self.fail(XltError(str(error)))
-            return
-        self._put(script, name)
-        self.action_run()
-
-    def _put(self, script: str, name: str) -> None:
-        editor = self.query_one(SqlEditor)
-        editor.place(script, len(script.rstrip()))
-        editor.focus()
-        self._open_query = name
-        self._keep()
-        self._say_name()
-
-    def action_history(self) -> None:
-        """Choose a statement that was run before."""
-        from xlt.tui.query.lists import history_items
-
-        items = history_items(self.xlt.workspace)
-        if not items:
-            self.tell("Nothing was run in this workspace yet.")
-            return
-        self.app.push_screen(Picker("Run before, the newest first", items), self._again)
-
-    def _again(self, sql: str | None) -> None:
-        if sql is not None:
-            self._put(sql + ("" if sql.endswith(";") else ";") + "\n", "")
-
-    def action_save(self) -> None:
-        """Save the text as a named query."""
-        hint = "letters, digits and hyphens; the text begins with -- Title"
-        self.app.push_screen(Line("Save as queries/NAME.sql in this workspace", self._open_query, hint), self._save)
-
-    def _save(self, name: str | None, replace: bool = False) -> None:
-        from xlt.corpus.queries import FOLDER, save
-
-        if not name:
-            return
-        name = name.strip().removesuffix(".sql")
-        path = self.xlt.workspace / FOLDER / f"{name}.sql"
-        script = self.query_one(SqlEditor).text
-        if path.exists() and not replace and name != self._open_query:
-            options = [("yes", f"write over {path.name}"), ("no", "leave it as it is")]
-            chosen = Choice(f"There is a query {name} in this workspace", options, "no")
-            self.app.push_screen(chosen, lambda given: self._save(path.stem, True) if given == "yes" else None)
-            return
-        try:
-            save(self.xlt.workspace, name, script, replace=path.exists())
-        except XltError as error:
-            self.fail(error)
-            return
-        self._open_query = name
-        self._keep()
-        self._say_name()
-        self.tell(f"Saved: {path}. xlt query {name} runs it too.")
-
-    # What is kept and said
-
-    def _keep(self) -> None:
-        editor = self.query_one(SqlEditor)
-        self.state.update(script=editor.text, cursor=editor.cursor, name=self._open_query)
-
-    def on_screen_suspend(self) -> None:
-        self._keep()
-
-    def _say_name(self) -> None:
-        for chip in self.query(Chip):
-            said = self._open_query if chip.name == "named" and self._open_query else ""
-            chip.say(said or {"named": "named queries"}.get(chip.name or "", "history"), active=bool(said))
+    # What is said
 
     def _say(self, sentence: str, seconds: float | None = None) -> None:
         took = "" if seconds is None else f" · {seconds:.2f} s"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from collections.abc import Sequence
+from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -18,46 +16,11 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from xlt.tui.actions import bindings
-
-GAP = 2
-"""Cells between columns."""
-Cell = str | Text
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column."""
-
-    id: str
-    title: str | Callable[[int], str]
-    """Two lines when it holds a line break; the last stands above the rows. It may depend on the column's width."""
-    width: int
-    """In terminal cells; the least width of a column that fills."""
-    align: Literal["left", "right"] = "left"
-    fill: bool = False
-    """Takes what the others leave; one column at most."""
-    opens: bool = False
-    """Whether one click in it opens the row."""
-
-
-class Source(Protocol):
-    """Where rows come from."""
-
-    def __len__(self) -> int: ...
-
-    def row(self, index: int) -> Sequence[Cell] | None:
-        """One cell for each column; None when the row is not here yet (the list is refreshed when it is)."""
-
-
-class Nothing:
-    """No rows."""
-
-    def __len__(self) -> int:
-        return 0
-
-    def row(self, index: int) -> Sequence[Cell] | None:
-        """There is none."""
-        return None
+from xlt.tui.widgets.cells import GAP as GAP
+from xlt.tui.widgets.cells import Cell as Cell
+from xlt.tui.widgets.cells import Column as Column
+from xlt.tui.widgets.cells import Nothing, Source, title_of
+from xlt.tui.widgets.cells import fitted as fitted
 
 
 class Rows(ScrollView, can_focus=True):
@@ -132,7 +95,7 @@ class Rows(ScrollView, can_focus=True):
     @property
     def header_lines(self) -> int:
         """Lines that stay on top."""
-        return 2 if any("\n" in _title(column, column.width) for column in self._columns) else 1
+        return 2 if any("\n" in title_of(column, column.width) for column in self._columns) else 1
 
     @property
     def seen(self) -> range:
@@ -209,7 +172,7 @@ class Rows(ScrollView, can_focus=True):
     def _header(self, line: int, style: Style) -> Strip:
         cells: list[Cell] = []
         for column, (start, end) in zip(self._columns, self._spans, strict=False):
-            lines = _title(column, end - start).split("\n")
+            lines = title_of(column, end - start).split("\n")
             lines = [""] * (self.header_lines - len(lines)) + lines
             cells.append(lines[line])
         return self._strip(cells, style, header=True)
@@ -298,25 +261,3 @@ class Rows(ScrollView, can_focus=True):
         if column is not None and at is not None and (column.opens or event.chain == 2):
             start, end = self._spans[at]
             self.post_message(self.Opened(self, index, column.id, min(1.0, (x - start) / max(1, end - start))))
-
-
-def _title(column: Column, width: int) -> str:
-    return column.title if isinstance(column.title, str) else column.title(width)
-
-
-def fitted(cell: Cell, width: int, align: Literal["left", "right"] = "left") -> Text:
-    """A cell in exactly `width` terminal cells, cut with an ellipsis; wide characters count as they are drawn."""
-    text = Text(cell) if isinstance(cell, str) else cell.copy()
-    text.no_wrap = True
-    text.end = ""
-    if text.style:
-        # Rich leaves the style of a whole text out where there is no part with another.
-        text.stylize_before(text.style)
-    text.truncate(width, overflow="ellipsis")
-    missing = width - cell_len(text.plain)
-    if missing > 0:
-        if align == "right":
-            text.pad_left(missing)
-        else:
-            text.pad_right(missing)
-    return text
