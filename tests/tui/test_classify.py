@@ -179,6 +179,8 @@ def test_a_stopped_run_comes_first_when_none_is_at_work(few: Path) -> None:
         assert "German" in driven.text()
         await driven.press("k")
         assert headline(driven) == "Complete: 300 distinct texts"
+        await driven.press("r")
+        assert driven.notice() == "This run is complete: there is nothing to go on with."
 
     drive(few, script)
 

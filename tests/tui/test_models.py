@@ -217,13 +217,14 @@ def test_a_pull_goes_on_without_xlt_is_found_again_stopped_and_finished(hub: Hub
         await driven.until(lambda: "xlt models pull llama-3.2-3b (s stops it)" in driven.notice())
         await driven.pilot.press("s")
         await ended(driven)
-        assert driven.notice() == "xlt models was stopped; what was fetched is kept, and p goes on where it was."
+        assert driven.notice() == "xlt models pull was stopped; what was fetched is kept, and p goes on where it was."
         assert not alive(begun[0])
         await driven.until(lambda: "state       not whole" in about(driven))
         hub.stalls = ""
         await driven.press("p")
         await driven.pilot.press("down", "enter")
         await ended(driven)
+        assert "llama-3.2-3b is here: " in driven.notice()
         await driven.until(lambda: "state       hub cache" in about(driven))
 
     drive(small, begin)

@@ -107,6 +107,7 @@ def pull_model(
     with Download() as shown, _left_at_once(shown):
         model = pull(name, backend=choose(backend).name, workspace=workspace, progress=shown.progress)
     print(model.files.weights)
+    print(f"{name} is here: {model.files.weights}", file=sys.stderr)
 
 
 @contextmanager

@@ -234,7 +234,8 @@ class XltApp(KeyByKey):
             if each.code in (Exit.DONE, Exit.REJECTED_ROWS):
                 screen.tell(each.said() or f"xlt {verb} is done.")
             elif each.code == Exit.INTERRUPTED or (each.code or 0) < 0:
-                screen.tell(f"xlt {verb} was stopped; {_KEPT.get(verb, 'what it has done is kept')}.")
+                what = " ".join(each.arguments[:2]) if verb == "models" else verb
+                screen.tell(f"xlt {what} was stopped; {_KEPT.get(verb, 'what it has done is kept')}.")
             else:
                 screen.fail(XltError(each.said() or f"xlt {verb} ended with {each.code}."))
 

@@ -74,7 +74,7 @@ def details(state: RunState) -> str:
     posts = staged.rows - staged.without_text
     distinct = staged.distinct + staged.known
     parts = [f"{staged.rows:,} posts are {distinct:,} distinct texts"]
-    if posts and distinct < posts:
+    if posts and 1 - distinct / posts >= 0.005:
         parts[0] += f" ({100 * (1 - distinct / posts):.0f} % repeats, scored once)"
     parts += [f"{staged.known:,} known before"] if staged.known else []
     parts += [f"{staged.without_text:,} without text"] if staged.without_text else []

@@ -145,6 +145,9 @@ class ClassifyScreen(XltScreen):
         if self._state.at_work:
             self.tell("This run is at work.")
             return
+        if self._state.phase == "complete":
+            self.tell("This run is complete: there is nothing to go on with.")
+            return
         try:
             self._begun(resume(self._state, self.xlt.workspace))
         except XltError as error:
