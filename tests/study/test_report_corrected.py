@@ -128,7 +128,7 @@ def test_the_methods_say_what_corrected_with_how_much_and_what_is_adjusted(repor
     words = " ".join(chapter(report, "Methods").words)
     assert "with 300 hand labels (hash " in words
     assert report.made["corrected"]["hash"] in words
-    assert re.search(r"Gold of the draw \S+, 300 texts", words)
+    assert re.search(r"Gold of the draw \S+ \(seed 0\), 300 texts", words)
     for said in ("95 % level", "Holm's method", "McNemar's exact test", "(seed 0)", "pooled over languages, on the"):
         assert said in words, said
     assert re.search(r"read from 1 file \(hash of their hashes [0-9a-f]{16}\)", words)

@@ -154,7 +154,7 @@ def ask_corpus(
     rows, notes = gold_in_corpus(con, source, question, task.name, chosen, known)
     if chosen is not None:
         size = answer.total.n + (answer.without_label or 0)
-        notes.insert(0, f"Gold of the draw {chosen.id}, {len(rows):,} {chosen.unit}.")
+        notes.insert(0, f"Gold of the draw {chosen.id} (seed {chosen.seed}), {len(rows):,} {chosen.unit}.")
         if not question.langs and answer.total.n != chosen.frame_size and size != chosen.frame_size:
             notes.append(f"The draw was from {chosen.frame_size:,} {chosen.unit}; now {size:,} are asked for.")
     notes += said

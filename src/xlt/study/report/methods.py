@@ -24,7 +24,8 @@ def methods_section(report: Report) -> Section:
     made = report.made
     section = Section("Methods")
     run, corrected, scored, studies = (made.get(key) for key in ("run", "corrected", "scored", "studies"))
-    if run or studies:
+    models = any(cell.get("model") for study in (studies or {}).values() for cell in study["cells"].values())
+    if run or models:
         section.words.append(
             "Labels were scored, not generated: the model's probabilities of the task's answers after the prompt, "
             "softmax in float32, the most probable label counted. Equal texts were scored once."
