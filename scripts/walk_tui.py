@@ -198,8 +198,8 @@ def side_by_side(walk: Walk) -> None:
     does("One again.", "x", sees="by language", gone="▲▼")
     does("What is known of the models.", "5", sees="13 languages")
     does("To the last one.", "G", sees="xlt-mini, before it learnt")
-    does("Which to compare it with?", "v", sees="Beside")
-    does("Nothing, back.", "Escape", sees="xlt-mini, before", gone="Beside")
+    does("Which to compare it with?", "v", sees="Compare xlt-mini-base with")
+    does("Nothing, back.", "Escape", sees="xlt-mini, before", gone="Compare xlt-mini-base")
 
 
 def by_hand(walk: Walk) -> None:
@@ -207,7 +207,7 @@ def by_hand(walk: Walk) -> None:
     does = walk.does
     does("Label.", "6", sees="Nothing is drawn to be coded yet.", shown=True)
     does("Draw.", "n", sees="Draw texts to code")
-    does("Only English.", "Tab", "Tab", "Tab", '"en', "Enter", sees="Drawn: 200 of 257 texts")
+    does("Only English.", "Tab", "Tab", "Tab", '"en', "Enter", sees="1 stratum")
     does("Code them.", "Enter", sees="Who codes?")
     does("A name.", '"ada', "Enter", sees="How well do you read English?")
     does("As my own.", "Enter", sees="0 of 200", gone="How well", shown=True)
