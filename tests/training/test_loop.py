@@ -132,8 +132,8 @@ def test_killed_at_any_moment_it_ends_in_the_same_bits(tmp_path: Path, backend: 
         ran.wait()
         assert not (model / "card.toml").exists()
     assert kills == 2
-    ran = begin_process(interrupted, backend, "resume")
-    assert ran.wait() == 0
+    # The last part is done here: another process would cost seconds, and nothing of the killed ones is left in it.
+    finetune(toy_tuning(interrupted, backend, SHORT, resume=True), Deaf())
     assert adapter_bits(model) == adapter_bits(whole.path)
     kept = [[row | {"seconds": ""} for row in rows(each / "training" / "steps.csv")] for each in (model, whole.path)]
     assert kept[0] == kept[1]
