@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 from textual.widgets import Input
 
+from cli.conftest import Xlt, xlt
 from corpus.workspaces import holder
 from filled import ANTI, PRO, Post, fill
 from tui.coded import LABELS, POSTS, begin, drawn, gold, order, say, written
@@ -22,6 +21,8 @@ from xlt.tui.label.coding import CodingScreen
 from xlt.tui.label.drawing import DrawScreen
 from xlt.tui.label.options import Options
 from xlt.tui.label.screen import LabelScreen
+
+__all__ = ["xlt"]
 
 
 def known(workspace: Path) -> list[Draw]:
@@ -202,30 +203,21 @@ def test_a_task_that_is_not_here_is_a_sentence(tmp_path: Path) -> None:
     drive(tmp_path, script)
 
 
-def test_what_was_coded_measures_and_corrects(tmp_path: Path) -> None:
-    posts = [Post(str(at), f"text {at}", LABELS[at % 4], "en" if at % 2 else "de") for at in range(160)]
-    drawn(tmp_path, posts, n=120, allocation="proportional")
+def test_what_was_coded_measures_and_corrects(xlt: Xlt, tmp_path: Path) -> None:
+    posts = [Post(str(at), f"text {at}", LABELS[at % 4], "en" if at % 2 else "de") for at in range(80)]
+    drawn(tmp_path, posts, n=60, allocation="proportional")
     right = {post.text: "1234"[LABELS.index(post.label)] for post in posts if post.label}
     # The coder differs from the model in one text of ten.
     keys = ["3" if each.position % 10 == 0 else right[each.text] for each in order(tmp_path)]
 
     async def script(driven: Driven) -> None:
         await begin(driven)
-        await driven.pilot.press(*keys)
+        driven.at_once(*keys)
+        await driven.until(lambda: "60 of 60" in driven.static("#count"))
         await written(driven)
 
     drive(tmp_path, script)
-    assert len(gold(tmp_path)) == 120
-    evaluated = xlt(tmp_path, "evaluate", "--corpus")
-    assert "120" in evaluated
-    (row,) = json.loads(xlt(tmp_path, "prevalence", "corpus", "--by", "none", "--format", "json"))["rows"][:1]
-    assert row["gold_n"] == 120
-
-
-def xlt(workspace: Path, *arguments: str) -> str:
-    """What `xlt` prints in a process of its own."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "xlt", *arguments], cwd=workspace, capture_output=True, text=True, check=False
-    )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
+    assert [row["text"] for row in gold(tmp_path)] == [each.text for each in order(tmp_path)]
+    assert "60" in xlt("evaluate", "--corpus").out
+    (row,) = json.loads(xlt("prevalence", "corpus", "--by", "none", "--format", "json").out)["rows"][:1]
+    assert row["gold_n"] == 60
