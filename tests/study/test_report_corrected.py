@@ -143,6 +143,19 @@ def test_a_draw_that_is_named_must_be_there_and_runs_are_chosen(corpus: Path, xl
     assert (wrong.code, "--run nope" in wrong.sentence) == (2, True)
 
 
+def test_with_too_little_gold_nothing_is_estimable_and_nothing_drawn(tmp_path: Path) -> None:
+    path = make_corpus(tmp_path)
+    drawn(path, n=20)
+    told = gather(Wanted(path))
+    section = chapter(told, "Shares corrected by hand labels")
+    assert {row["by"] for row in table(told, "corrected-by-language")} == {"not estimable"}
+    (shown,) = [each for each in section.tables if each.name == "corrected-by-language"]
+    english = shown.printed()[1][0]
+    assert english[:2] == ["English", "10"]
+    assert english.count("not estimable") == 4
+    assert section.figures == []
+
+
 def test_without_gold_the_chapter_says_why(tmp_path: Path) -> None:
     told = gather(Wanted(make_corpus(tmp_path)))
     (note,) = chapter(told, "Shares corrected by hand labels").notes

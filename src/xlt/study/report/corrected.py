@@ -74,7 +74,7 @@ def corrected_section(
         "shares, uncorrected, are in the chapter of naive shares."
     )
     section.tables += [_by_language(by_lang, groups), _compared(by_lang, groups)]
-    section.figures.append(_language_figure(by_lang, task, groups))
+    section.figures += _language_figure(by_lang, task, groups)
     section.notes += by_lang.notes
     cells = list(_monthly(by_lang, months, both, task))
     if len({cell.month for cell in cells}) > 1:
@@ -181,7 +181,8 @@ def _by_month(cells: Sequence[Cell], groups: Groups) -> Shown:
     return Shown("corrected-by-language-and-month", "Corrected shares by language and month", table, _PERCENT)
 
 
-def _language_figure(found: Estimates, task: Task, groups: Groups) -> Figure:
+def _language_figure(found: Estimates, task: Task, groups: Groups) -> list[Figure]:
+    """None where nothing can be estimated."""
     panels: dict[str, dict[str, list[Point]]] = {}
     says = []
     for lang, shares in _rows(found):
@@ -195,13 +196,14 @@ def _language_figure(found: Estimates, task: Task, groups: Groups) -> Figure:
             panels[f"{lang}  ({most:,})"] = row
             says.append(f"{lang}: " + ", ".join(f"{each} {100 * one[0].share:.0f} %" for each, one in row.items()))
     labels = {each: f"% {base_of(task, group)}" for group, classes in groups.items() for each in classes}
-    return Figure(
+    figure = Figure(
         "corrected-by-language",
         "Corrected shares by language with 95 % intervals; in brackets the hand labels. Hollow: too few of them, so "
         "error rates are pooled over all languages and there is no interval",
         "; ".join(says),
         partial(dots, panels, task, labels),
     )
+    return [figure] if panels else []
 
 
 def _month_figures(cells: Sequence[Cell], task: Task, groups: Groups) -> list[Figure]:
