@@ -14,10 +14,12 @@ from cli.conftest import Xlt, xlt  # noqa: F401
 from xlt.bundled import bundled
 from xlt.errors import Interrupted, XltError
 from xlt.locks import hold
-from xlt.study.design import load_study
+from xlt.study.cells import Probabilities
+from xlt.study.design import Cell, load_study
 from xlt.study.evaluate import APART
-from xlt.study.grid import Grid, Where
+from xlt.study.grid import Grid, Say, Where
 from xlt.study.hours import time_left
+from xlt.study.shown import examples_of
 from xlt.study.transfer import curves_of, label_of, matrix, overlap_note, per_seed, within_language
 
 LANGS = ("en", "de", "it")
@@ -130,6 +132,25 @@ def test_a_cell_that_fails_stops_no_other(folder: Path) -> None:
     assert outcome.ran == len(grid.study.cells) - len(outcome.failed)
 
 
+def test_a_crash_in_a_cell_stops_no_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = Grid(load_study(folder / "study.toml"), Where(folder))
+    label, first = grid._label, grid.study.cells[0]
+
+    def crash(cell: Cell, say: Say) -> tuple[Probabilities, dict[str, object]]:
+        if cell == first:
+            raise RuntimeError("CUDA out of\nmemory")
+        return label(cell, say)
+
+    monkeypatch.setattr(grid, "_label", crash)
+    outcome = grid.run(grid.study.cells, lambda _: None)
+    assert outcome.ran == len(grid.study.cells) - 1
+    assert re.fullmatch(r"RuntimeError \(test_grid.py, line \d+\): CUDA out of memory", str(grid.store.failure(first)))
+    monkeypatch.undo()
+    again = grid.run(grid.study.cells, lambda _: None)
+    assert (again.ran, again.failed) == (1, [])
+    assert grid.store.failure(first) is None
+
+
 def test_what_is_said_when_it_is_stopped_is_true_of_a_study(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     grid = Grid(load_study(folder / "study.toml"), Where(folder))
 
@@ -226,7 +247,7 @@ def test_prompts_show_nothing_like_a_test_text(folder: Path) -> None:
     (folder / "study.toml").write_text(TUNED.replace("k = 2", "k = 64"), encoding="utf-8")
     grid = Grid(load_study(folder / "study.toml"), Where(folder))
     cell = next(cell for cell in grid.study.cells if cell.strategy == "few-shot")
-    shown = {each.text for each in grid.shown(cell)["en"]}
+    shown = {each.text for each in examples_of(grid, cell)["en"]}
     assert len(shown) == 23
     assert known not in shown
 

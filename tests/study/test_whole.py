@@ -46,7 +46,7 @@ def write_study(folder: Path, strategies: tuple[str, ...], epochs: int = 1, dev:
 @pytest.mark.slow
 def test_a_whole_study_with_every_strategy(tmp_path: Path, xlt: Xlt) -> None:  # noqa: F811
     write_study(tmp_path, STRATEGIES)
-    plan = xlt("transfer", "plan", "study.toml")
+    plan = xlt("transfer", "plan", "study.toml", "--threads", "1")
     assert plan.code == 0, plan.err
     assert "unknown" not in plan.out
     assert plan.out.count("timed steps") == len(STRATEGIES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,16 +27,16 @@ from xlt.study.cells import Probabilities, Store
 from xlt.study.design import PROMPTED, TUNED, Cell, Study
 from xlt.study.exposure import counted
 from xlt.study.prompting import Labeller
+from xlt.study.shown import examples_of
 from xlt.study.testset import TestSet, read_test
 from xlt.study.tuned import tune
 from xlt.tasks.load import load_task
 from xlt.tasks.spec import Task
 from xlt.training.choose import Wish, choose
-from xlt.training.examples import Choice, Example
+from xlt.training.examples import Choice
 from xlt.training.material import Material, Source, read_material
 from xlt.training.near import exact_key, signatures, similar_pairs, stripped
 from xlt.training.recipe import load_recipe
-from xlt.training.split import draw
 
 Say = Callable[[str], None]
 
@@ -207,10 +208,11 @@ class Grid:
             except HeldError:
                 outcome.elsewhere += 1
                 say("  another process is at work on it")
-            except XltError as error:
-                outcome.failed.append((cell, str(error)))
-                self.store.fail(cell, str(error))
-                say(f"  failed: {error}")
+            except Exception as error:  # also what nobody foresaw, such as a GPU out of memory: the others must go on
+                reason = str(error) if isinstance(error, XltError) else _crash(error)
+                outcome.failed.append((cell, reason))
+                self.store.fail(cell, reason)
+                say(f"  failed: {reason}")
         return outcome
 
     def _finish(self, cell: Cell, say: Say) -> None:
@@ -262,7 +264,7 @@ class Grid:
     def _prompted(self, cell: Cell) -> tuple[Probabilities, dict[str, object]]:
         backend = backends.choose(self.where.backend)
         model = find(cell.base, backend=backend.name, workspace=self.where.workspace)
-        shown = self.shown(cell) if cell.strategy == "few-shot" else {}
+        shown = examples_of(self, cell) if cell.strategy == "few-shot" else {}
         labeller = Labeller(model.files, backend, device=self.where.device, threads=self.where.threads)
         try:
             pairs = {lang: [(each.text, each.label) for each in some] for lang, some in shown.items()}
@@ -272,31 +274,12 @@ class Grid:
         seen = sorted({each.lang for some in shown.values() for each in some})
         return found, {"model": model.hash, "backend": backend.name, "seen": seen}
 
-    def shown(self, cell: Cell) -> dict[str, list[Example]]:
-        """The examples of the prompt by language; "" for texts of every other language."""
-        taken = {*self.near, *(self.task.normalise(text) for text in self.test.texts)}
-        pool = [each for each in self.material.examples if each.text not in taken]
-        if cell.shown == "en":
-            return {"": self._spread(cell, [each for each in pool if each.lang == "en"])}
-        if cell.shown == "mixed":
-            return {"": self._spread(cell, pool)}
-        langs = sorted({each.lang for each in pool} & set(self.test.langs))
-        return {lang: self._spread(cell, [each for each in pool if each.lang == lang]) for lang in langs}
 
-    def _spread(self, cell: Cell, pool: Sequence[Example]) -> list[Example]:
-        """`k` examples, the labels in turn, drawn by seed and text; in an order that does not group the labels."""
-        if not pool:
-            raise XltError(f"{self.study.train} has no example for the prompt of {cell.key}.")
-        queues = {
-            label: sorted(
-                (each for each in pool if each.label == label), key=lambda each: draw(cell.seed, "shot", each)
-            )
-            for label in self.task.names
-        }
-        picked: list[Example] = []
-        for turn in range(max(map(len, queues.values()))):
-            picked += [queue[turn] for queue in queues.values() if turn < len(queue)]
-        return picked[: cell.k]
+def _crash(error: Exception) -> str:
+    """An error that is not ours, in a line, with the place in the code for whoever mends it."""
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    words = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__} ({Path(at.filename).name}, line {at.lineno}): {words or 'no more is known'}"
 
 
 def guesses(probabilities: Probabilities) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

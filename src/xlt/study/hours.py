@@ -16,6 +16,7 @@ from xlt.errors import XltError
 from xlt.study.baselines import ngrams
 from xlt.study.design import PROMPTED, TUNED, Cell
 from xlt.study.prompting import Labeller
+from xlt.study.shown import examples_of
 from xlt.study.tuned import tuning_of
 from xlt.training.loop import seconds_per_step
 
@@ -76,6 +77,10 @@ def _by_timing(grid: Grid, left: Sequence[Cell]) -> float:
         return 0.0
     sizes = [len(grid.choice(cell, 0.0).train) for cell in left] if strategy not in PROMPTED else []
     if strategy == "ngrams":
+        # Not the import's time, which a run spends once.
+        import sklearn.feature_extraction.text
+        import sklearn.linear_model  # noqa: F401
+
         largest = grid.choice(left[sizes.index(max(sizes))], 0.0).train
         labels = [grid.task.names.index(each.label) for each in largest]
         begun = time.monotonic()
@@ -109,7 +114,7 @@ def _labelling(grid: Grid, cell: Cell) -> tuple[float, float]:
         labeller(grid.task, texts[:1])
         ready = time.monotonic()
         if cell.strategy in PROMPTED:
-            shown = grid.shown(cell) if cell.strategy == "few-shot" else {}
+            shown = examples_of(grid, cell) if cell.strategy == "few-shot" else {}
             pairs = {lang: [(each.text, each.label) for each in some] for lang, some in shown.items()}
             labeller.prompted(grid.task, texts, langs, pairs)
         else:
