@@ -175,13 +175,14 @@ def test_what_no_font_spells_is_said_below_its_figures(tmp_path: Path, monkeypat
 def test_an_interval_is_printed_behind_its_value_and_the_csv_keeps_its_columns() -> None:
     from xlt.study.report.write import as_csv
 
-    rows = [("a", 0.5, 0.41, 0.6, 3), ("b", 0.25, None, None, 2)]
+    rows = [("a", 0.5, -0.41, 0.6, 3), ("b", 0.25, None, None, 2)]
     shown = Shown("t", "T", Table(("x", "share", "low", "high", "n"), rows), frozenset({"share", "low", "high"}))
     heads, cells, numeric = shown.printed()
     assert heads == ["x", "share % (95 % interval)", "n"]
-    assert cells == [["a", "50.0 (41.0 to 60.0)", "3"], ["b", "25.0", "2"]]
+    assert cells == [["a", "50.0 (−41.0 to 60.0)", "3"], ["b", "25.0", "2"]]
     assert numeric == [False, True, True]
-    assert as_csv(shown).splitlines()[:2] == ["x,share,low,high,n", "a,0.5,0.41,0.6,3"]
+    assert as_csv(shown).splitlines()[:2] == ["x,share,low,high,n", "a,0.5,-0.41,0.6,3"]
+    assert r"a & 50.0 ($-$41.0 to 60.0) & 3 \\" in latex(shown)
 
 
 def test_a_long_table_runs_over_pages_and_says_what_it_needs() -> None:

@@ -7,7 +7,7 @@ from xlt.study.report.parts import LONG, Shown
 _LATIN = 0x24F
 _ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "†": r"\dag{}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "†": r"\dag{}", "−": "$-$",
     "<": r"\textless{}", ">": r"\textgreater{}",
 }  # fmt: skip
 

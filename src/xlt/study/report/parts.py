@@ -10,6 +10,7 @@ from typing import Any
 
 from xlt.study.evaluate import Table
 
+_SPELT = {"f1": "F1", "ece": "ECE", "nll": "NLL", "brier": "Brier"}
 LONG = 40
 """Rows from which a table runs over pages in LaTeX; twice as many are folded in HTML."""
 
@@ -57,7 +58,8 @@ class Shown:
 
     def head(self, column: str) -> str:
         """What stands above a column."""
-        return self.heads.get(column, column.replace("_", " ")) + (" %" if column in self.percent else "")
+        plain = " ".join(_SPELT.get(word, word) for word in column.split("_"))
+        return self.heads.get(column, plain) + (" %" if column in self.percent else "")
 
     def text(self, column: str, value: Any) -> str:
         """A value as it is printed."""
@@ -122,7 +124,7 @@ def cell_text(value: Any, percent: bool = False) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{100 * value:.1f}" if percent else f"{value:.3f}"
+        return (f"{100 * value:.1f}" if percent else f"{value:.3f}").replace("-", "−")
     return str(value)
 
 

@@ -134,7 +134,7 @@ def confidence_section(
         )
     )
     section.tables += [
-        Shown(f"{prefix}calibration", "Calibration", named(calibrated), heads={"ece": "ECE", "nll": "NLL"}),
+        Shown(f"{prefix}calibration", "Calibration", named(calibrated)),
         Shown(f"{prefix}reliability", "Reliability", bands),
         Shown(f"{prefix}risk-coverage", "Risk and coverage", risks, frozenset({"most_confident"})),
     ]
