@@ -153,6 +153,17 @@ def test_a_query_of_the_workspace_wins_and_has_its_parameters(corpus: Path) -> N
     assert ask(corpus, "duplicates", "least=7", "word=a b=c").rows == [(7, "a b=c")]
 
 
+def test_a_time_with_its_zone_is_given_in_utc(corpus: Path) -> None:
+    with gate.opened(corpus) as con:
+        sql = "SELECT TIMESTAMPTZ '2024-01-01 10:00:00+02' AS at, range FROM range(5000)"
+        whole, part = (run(con, sql, {}, cap) for cap in (None, 3))
+    assert (len(whole.rows), whole.more, len(part.rows), part.more) == (5000, False, 3, True)
+    assert str(part.rows[0][0]) == "2024-01-01 08:00:00+00:00"
+    with gate.opened(corpus, write=True):
+        # Nothing holds it.
+        pass
+
+
 def test_a_cap_is_told(corpus: Path) -> None:
     capped = ask(corpus, "SELECT id FROM tweets ORDER BY id", cap=4)
     assert [row[0] for row in capped.rows] == ["1", "2", "3", "4"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -198,11 +199,32 @@ def run(con: DuckDBPyConnection, sql: str, values: Mapping[str, Any], cap: int |
         result = con.execute(asked.sql, asked.values)
         described: list[tuple[Any, ...]] = list(result.description or [])
         columns = tuple(str(each[0]) for each in described)
-        rows = result.fetchall() if cap is None else result.fetchmany(cap + 1)
+        if any("WITH TIME ZONE" in str(each[1]) for each in described):
+            rows = _zoned(result, cap)
+        else:
+            rows = result.fetchall() if cap is None else result.fetchmany(cap + 1)
     except duckdb.Error as error:
         raise mistake(error) from None
     more = cap is not None and len(rows) > cap
     return Result(columns, rows[:cap] if more else rows, more)
+
+
+def _zoned(result: DuckDBPyConnection, cap: int | None) -> list[tuple[Any, ...]]:
+    """The rows of a result, one more than `cap`, by way of Arrow: DuckDB alone can't give a time with its zone."""
+    rows: list[tuple[Any, ...]] = []
+    with warnings.catch_warnings():
+        # It says that there is a faster way.
+        warnings.simplefilter("ignore")
+        reader: pa.RecordBatchReader = result.to_arrow_reader(_BATCH)
+    try:
+        for batch in reader:
+            rows.extend(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+            if cap is not None and len(rows) > cap:
+                break
+    finally:
+        # An unfinished reader would keep the corpus locked.
+        reader.close()
+    return rows if cap is None else rows[: cap + 1]
 
 
 def write(con: DuckDBPyConnection, sql: str, values: Mapping[str, Any], output: Path, cap: int | None = None) -> int:
