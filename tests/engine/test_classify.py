@@ -36,7 +36,7 @@ def test_scores_are_those_of_a_plain_forward_pass_one_text_at_a_time(tiny_model:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     source = write_tweets(tmp_path / "t.csv", 300)
-    classify(make_job(tiny_model, source, tmp_path / "o.parquet", tmp_path / "w"), Quiet())
+    classify(make_job(tiny_model, source, tmp_path / "o.parquet", tmp_path / "w", temperature=0.6), Quiet())
     found = table(tmp_path / "o.parquet")
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     plain = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32).eval()
@@ -47,7 +47,7 @@ def test_scores_are_those_of_a_plain_forward_pass_one_text_at_a_time(tiny_model:
         ids = tokenizer(prompt + "1", return_tensors="pt").input_ids[:, :-1]
         with torch.inference_mode():
             logits = plain(ids).logits[0, -1, list(answers)].numpy()
-        expected = softmax(logits[None])[0]
+        expected = softmax(logits[None] / np.float32(0.6))[0]
         np.testing.assert_allclose([found[name][row] for name in COLUMNS[2:]], expected, atol=1e-4)
         assert found["predicted"][row] == TASK.names[int(expected.argmax())]
 
@@ -78,6 +78,7 @@ def test_scores_do_not_depend_on_budget_or_neighbours(tiny_model: Path, tmp_path
 
 def command(model: Path, source: Path, output: Path, workspace: Path, *more: str) -> list[str]:
     options = ["--threads", "1", "--batch-tokens", "256", "--precision", "fp32", "--backend", "torch"]
+    options += ["--temperature", "1.7"]
     places = ["-m", str(model), "-o", str(output), "--workspace", str(workspace)]
     return [sys.executable, "-m", "xlt", "classify", str(source), *places, *options, *more]
 
@@ -170,14 +171,16 @@ def test_a_second_run_on_one_output_says_so_and_stops(tiny_model: Path, tmp_path
 
 def test_parts_joined_equal_one_run_bit_for_bit(tiny_model: Path, tmp_path: Path) -> None:
     source = write_tweets(tmp_path / "t.csv", 3000)
-    classify(make_job(tiny_model, source, tmp_path / "whole.parquet", tmp_path / "a"), Quiet())
+    classify(make_job(tiny_model, source, tmp_path / "whole.parquet", tmp_path / "a", temperature=1.7), Quiet())
     for part in (3, 1, 2):
-        job = make_job(tiny_model, source, tmp_path / "parts.parquet", tmp_path / "b", shard=(part, 3))
+        job = make_job(tiny_model, source, tmp_path / "parts.parquet", tmp_path / "b", shard=(part, 3), temperature=1.7)
         outcome = classify(job, Quiet())
         assert outcome.complete == (part == 2)
         assert not (tmp_path / "parts.parquet").exists()
     listener = Quiet()
-    joined = classify(make_job(tiny_model, source, tmp_path / "parts.parquet", tmp_path / "b"), listener)
+    joined = classify(
+        make_job(tiny_model, source, tmp_path / "parts.parquet", tmp_path / "b", temperature=1.7), listener
+    )
     assert joined.scored == 0
     assert pq.read_table(tmp_path / "parts.parquet").equals(pq.read_table(tmp_path / "whole.parquet"))
 
@@ -203,6 +206,7 @@ def test_a_finished_run_keeps_its_record_and_no_text(tiny_model: Path, tmp_path:
     assert record["batch_tokens"] == 512
     assert record["loaded"]["backend"] == "torch"
     assert record["loaded"]["precision"] == "fp32"
+    assert record["identity"]["temperature"] == 1.0
     assert record["model"]["hash"]
     assert record["task"]["hash"] == TASK.hash
     again = classify(make_job(tiny_model, source, tmp_path / "o.parquet", tmp_path / "w"), Quiet())
