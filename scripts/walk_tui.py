@@ -23,7 +23,17 @@ from pathlib import Path
 
 PATIENCE = 120.0
 """Seconds to wait for what is not there yet."""
-KEYS = {"Enter": "⏎", "Escape": "esc", "Right": "→", "Left": "←", "Down": "↓", "Up": "↑", "Tab": "tab"}
+KEYS = {
+    "Enter": "⏎",
+    "Escape": "esc",
+    "Right": "→",
+    "Left": "←",
+    "Down": "↓",
+    "Up": "↑",
+    "Tab": "tab",
+    "C-p": "ctrl+p",
+    "C-q": "ctrl+q",
+}
 
 
 class Lost(Exception):
@@ -151,7 +161,13 @@ def sample(walk: Walk) -> None:
     loaded = ("Portuguese", "all 3,667", "Shares are the classifier's")
     does("Load the sample.", "d", sees=loaded, gone="Nothing here", shown=True)
     does("To the row Spanish.", "Down", sees="Spanish: 425 posts")
-    does("Those against it, the last part of the bar: open them.", "Left", "Enter", sees=("anti", "row 1"), shown=True)
+    does(
+        "Those against it, the last part of the bar: open them.",
+        "Left",
+        "Enter",
+        sees=("anti", "row 1", "(tag es)"),
+        shown=True,
+    )
     does("The next post.", "j", sees="row 2")
     does("Search.", "/", sees="Find")
     does("A part of a word.", '"front', "Enter", sees="hold “front”", shown=True)
@@ -227,12 +243,12 @@ def out_and_in(walk: Walk) -> None:
     does("The theme.", '"theme', sees="Change the colours", gone="Group by")
     does("Which one?", "Enter", sees="Search for themes")
     does("A light one.", '"xlt-light', sees="xlt-light", gone="dracula")
-    does("", "Enter", sees="by language ▾", gone="xlt-light")
+    does("That one.", "Enter", sees="by language ▾", gone="xlt-light")
     walk.lights()
     does("Group.", "b", sees="A row for each")
     does("By month.", "Down", "Enter", sees="2022-02", shown=True)
     does("Leave.", "C-q", sees="$", gone="2022-02")
-    does("And in again.", '"xlt tui', "Enter", sees=("by month", "2022-02"))
+    does("And in again.", '"xlt tui', "Enter", sees=("by month", "2022-02"), shown=True)
     walk.lights()
 
 
@@ -245,16 +261,14 @@ def first_ten_minutes(walk: Walk) -> None:
 
 def record(walk: Walk) -> str:
     """The walk as a page."""
-    page = [INTRODUCTION]
+    lines = INTRODUCTION.splitlines()
     for step in walk.steps:
         if step.chapter:
-            page.append(f"\n## {step.chapter}\n")
-        page.append(f"- {step.keys + ' ' if step.keys else ''}{step.doing}".rstrip())
+            lines += [*([""] if lines[-1] else []), f"## {step.chapter}", ""]
+        lines.append(f"- {step.doing} {step.keys}".rstrip())
         if step.screen is not None:
-            page.append(
-                "\n```text\n" + "\n".join(line.rstrip() for line in step.screen.rstrip().splitlines()) + "\n```\n"
-            )
-    return "\n".join(page).rstrip() + "\n"
+            lines += ["", "```text", *(line.rstrip() for line in step.screen.rstrip().splitlines()), "```", ""]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def main() -> int:

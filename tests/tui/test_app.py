@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -123,6 +124,7 @@ def test_a_file_is_imported_from_the_welcome(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(shutil.which("tmux") is not None, reason="the walk of test_walk.py does it")
 def test_the_sample_is_loaded_from_the_welcome(tmp_path: Path) -> None:
     async def script(driven: Driven) -> None:
         await driven.press()

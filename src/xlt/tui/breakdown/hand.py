@@ -32,7 +32,14 @@ def invitation(con: Connection, run: Run) -> list[str]:
     from xlt.corpus.draws import draws
 
     coded = [each.coded for each in draws(con, run.task) if each.purpose == "estimate"]
-    return [f"{coded[-1]:,} hand labels of a random draw exist: c corrects by them."] if coded and coded[-1] else []
+    if not coded or not coded[-1]:
+        return []
+    there = (
+        "1 hand label of a random draw exists"
+        if coded[-1] == 1
+        else f"{coded[-1]:,} hand labels of a random draw exist"
+    )
+    return [f"{there}: c corrects by them."]
 
 
 def bounds(row: Row, group: str, name: str) -> str:
