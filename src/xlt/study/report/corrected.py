@@ -248,6 +248,11 @@ def _reading(cells: Sequence[Cell], groups: Groups) -> list[str]:
             counts[said] = counts.get(said, 0) + 1
     parts = ", ".join(f"{count:,} {said}" for said, count in counts.items())
     notes = [f"By language and month there are {sum(counts.values()):,} shares: {parts}."]
+    if any(said in counts for said in ASSUMED):
+        notes.append(
+            "A pooled share leans towards the mix of the gold that it borrows from, the more the weaker the "
+            "classifier: that pooled shares look alike is no finding."
+        )
     return notes + [f"{said.capitalize()}: assumed that {what}." for said, what in ASSUMED.items() if said in counts]
 
 

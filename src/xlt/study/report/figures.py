@@ -133,7 +133,8 @@ def small_multiples(panels: Panels, task: Task, label: str, output: Path) -> Non
             plt.Line2D([], [], color=GREY, marker="o", markersize=4, markerfacecolor="white", linewidth=0,
                        label="hollow: error rates pooled, no interval")
         )  # fmt: skip
-    figure.supylabel(label, fontsize=8, x=0.0)
+    # One row of panels is not as high as the words are long.
+    figure.supylabel(label if down > 1 else label.replace(", ", ",\n"), fontsize=8, x=0.0)
     figure.tight_layout(pad=0.5)
     figure.legend(handles=marks, frameon=False, fontsize=8, ncols=4, loc="lower left", bbox_to_anchor=(0.05, 1.0))
     save(figure, output, classes_of(task))

@@ -109,6 +109,6 @@ def differences(scores: Mapping[str, Sequence[Difference]], output: Path) -> Non
         tidy(axes)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-    grid[0][0].invert_yaxis()
+    grid[0][0].set_ylim(rows - 0.4, -0.6)
     figure.tight_layout(pad=0.6)
     save(figure, output)
