@@ -8,10 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from xlt.errors import XltError
-from xlt.processes import began
-
-# Seconds between the system's clock of processes and that of files.
-_CLOCKS_DIFFER = 2.0
+from xlt.processes import at_work
 
 
 class HeldError(XltError):
@@ -50,8 +47,7 @@ def holder_of(path: Path) -> int | None:
     noted = path.with_suffix(".pid")
     try:
         pid = int(noted.read_text(encoding="utf-8"))
-        since = began(pid)
-        return pid if since is not None and since <= noted.stat().st_mtime + _CLOCKS_DIFFER else None
+        return pid if at_work(pid, noted) else None
     except (OSError, ValueError):
         return None
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+# Seconds between the system's clock of processes and that of files.
+_CLOCKS_DIFFER = 2.0
+
 
 def alive(pid: int) -> bool:
     """Whether a process with this id runs. One that has ended and whose parent has not looked yet does not."""
@@ -21,6 +24,15 @@ def began(pid: int) -> float | None:
         return 0.0
     except psutil.Error:
         return None
+
+
+def at_work(pid: int, note: Path) -> bool:
+    """Whether the process runs that wrote the file `note`; one that began after it was written has its id by chance."""
+    since = began(pid)
+    try:
+        return since is not None and since <= note.stat().st_mtime + _CLOCKS_DIFFER
+    except OSError:
+        return False
 
 
 def program_of(pid: int) -> str | None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -97,6 +98,21 @@ def test_whoever_reads_labels_writes_what_was_left_first(drawn: tuple[Path, str,
     assert len(found.examples) == 6
     assert not left.exists()
     assert catch_up(corpus) is None
+
+
+def test_a_label_that_was_taken_back_last_goes(drawn: tuple[Path, str, list[str]]) -> None:
+    corpus, draw, keys = drawn
+    given = Change(Coding(keys[0], "immigration", PRO, "ada", draw), AT)
+    with gate.opened(corpus, write=True) as con:
+        change(con, [given])
+    Journal(corpus).add(replace(given, taken_back=True))
+    own = corpus.parent / ".xlt" / f"corpus-labels-{os.getpid()}.jsonl"
+    os.utime(own, (1e9, 1e9))
+    with holder(corpus, "read"):
+        assert str(catch_up(corpus, patience=0)).startswith("What was taken back of a session that was cut short waits")
+    assert catch_up(corpus) is None
+    assert query(corpus, "SELECT count(*) FROM gold") == [(0,)]
+    assert not own.exists()
 
 
 def test_what_is_forgotten_waits_nowhere(drawn: tuple[Path, str, list[str]]) -> None:

@@ -20,14 +20,13 @@ from uuid import UUID
 from xlt.corpus import gate
 from xlt.corpus.coding import Change, Coding, change, standing
 from xlt.errors import XltError
-from xlt.processes import began
+from xlt.processes import at_work
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _PATIENCE = 1.0
 """Seconds for which a command that only reads waits to write labels first."""
-_CLOCKS_DIFFER = 2.0
 
 
 class Journal:
@@ -60,7 +59,7 @@ class Journal:
         """What processes that run no more have left, file by file; delete a file when its labels are safe."""
         for path in sorted(self._path.parent.glob(glob.escape(f"{self._corpus.stem}-labels-") + "*.jsonl")):
             process = path.stem.rpartition("-")[2]
-            if process.isdecimal() and not _written_by(int(process), path):
+            if process.isdecimal() and not at_work(int(process), path):
                 yield path, _read(path)
 
 
@@ -80,34 +79,23 @@ def catch_up(corpus: Path, patience: float = _PATIENCE) -> str | None:
 
     Never stops a command that can do without: when the corpus can't be written now, the sentence says what waits.
     """
-    waiting = sum(standing(changes) for _, changes in Journal(corpus).left())
-    if not waiting or not corpus.exists():
+    left = [changes for _, changes in Journal(corpus).left()]
+    if not left or not corpus.exists():
         return None
+    waiting = sum(map(standing, left))
     try:
         with gate.opened(corpus, write=True, patience=patience) as con:
             count = take_in(con, corpus)
     except XltError as error:
-        return (
-            f"{_labels(waiting)} of a session that was cut short {'waits' if waiting == 1 else 'wait'} still: {error}"
-        )
+        return f"{_labels(waiting)} of a session that was cut short {'wait' if waiting > 1 else 'waits'} still: {error}"
     if not count:
-        # Another command was quicker.
+        # What was left was taken back, or another command was quicker.
         return None
     return f"{_labels(count)} of a session that was cut short {'is' if count == 1 else 'are'} in the corpus now."
 
 
 def _labels(count: int) -> str:
-    return "1 label" if count == 1 else f"{count:,} labels"
-
-
-def _written_by(process: int, path: Path) -> bool:
-    """Whether the process runs that wrote a file; one that began after the last line has its id by chance."""
-    since = began(process)
-    try:
-        return since is not None and since <= path.stat().st_mtime + _CLOCKS_DIFFER
-    except OSError:
-        # Written and taken away by now.
-        return True
+    return {0: "What was taken back", 1: "1 label"}.get(count, f"{count:,} labels")
 
 
 def _read(path: Path) -> list[Change]:

@@ -19,12 +19,11 @@ from pathlib import Path
 
 from xlt.engine.follow import RunState
 from xlt.errors import Exit, XltError
-from xlt.processes import alive, began
+from xlt.processes import alive, at_work
 
 _KEPT = 20
 _GRACE = 10.0
 """Seconds that a process has to put down its work."""
-_CLOCKS_DIFFER = 2.0
 _LOOK = 0.05
 _RECORD = ".json"
 
@@ -53,7 +52,7 @@ class Started:
         """Its exit code (xlt.errors.Exit); None while it runs. Negative when a signal ended it."""
         if not isinstance(self.process, int):
             return self.process.poll()
-        if _still(self.process, self.output.with_suffix(_RECORD)):
+        if at_work(self.process, self.output.with_suffix(_RECORD)):
             return None
         # Nobody but its parent hears the code; what it said last tells, too.
         if self.told:
@@ -130,18 +129,9 @@ def going(workspace: Path) -> list[Started]:
             pid, arguments = int(about["pid"]), tuple(map(str, about["arguments"]))
         except (OSError, ValueError, TypeError, KeyError):
             continue
-        if _still(pid, record):
+        if at_work(pid, record):
             found.append(Started(pid, arguments, record.with_suffix(".out"), record.with_suffix(".err")))
     return found
-
-
-def _still(pid: int, record: Path) -> bool:
-    """Whether the process of a record runs; one that began after the record was written has its id by chance."""
-    since = began(pid)
-    try:
-        return since is not None and since <= record.stat().st_mtime + _CLOCKS_DIFFER
-    except OSError:
-        return False
 
 
 def classify_corpus(
