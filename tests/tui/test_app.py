@@ -103,6 +103,20 @@ def test_an_empty_workspace_is_a_welcome(tmp_path: Path) -> None:
     drive(tmp_path, script, size=(80, 24))
 
 
+def test_a_corpus_without_posts_is_a_welcome_too(tmp_path: Path) -> None:
+    fill(tmp_path, [], run=None)
+
+    async def script(driven: Driven) -> None:
+        assert isinstance(driven.screen, WelcomeScreen)
+        for key in ("1", "3", "6"):
+            await driven.press(key)
+            assert "There are no posts yet" in driven.notice()
+        await driven.press("5")
+        assert "xlt-mini" in driven.text()
+
+    drive(tmp_path, script)
+
+
 def test_a_file_is_imported_from_the_welcome(tmp_path: Path) -> None:
     (tmp_path / "posts.csv").write_text("id,text,lang\n1,one,en\n2,two,de\n", encoding="utf-8")
 

@@ -218,3 +218,20 @@ def test_a_task_that_is_not_here_gets_bars_of_its_bare_labels(tmp_path: Path) ->
         assert "█" in driven.text()
 
     drive(tmp_path / "w", script)
+
+
+def test_names_of_rows_are_texts_whatever_they_hold(tmp_path: Path) -> None:
+    odd = ("[bold]x[/] [/red]", "\x1b[31mred", "a\u202eb", "国" * 60, "👨‍👩‍👧 two\nlines", "")
+    fill(tmp_path, [Post(str(at), f"t{at}", PRO, "en", country=name) for at, name in enumerate(odd)], RUN)
+
+    async def script(driven: Driven) -> None:
+        await driven.press("b", "j", "j", "j", "j", "enter")
+        assert "by country" in driven.text()
+        assert "[bold]x[/] [/red]" in driven.text()
+        assert not any(ord(letter) < 32 or letter == "\u202e" for line in driven.lines() for letter in line)
+        for strip in driven.screen._compositor.render_strips(driven.app.size):
+            assert strip.cell_length == 120
+        await driven.press("enter")
+        assert len(ids(driven)) == 1
+
+    drive(tmp_path, script)

@@ -12,6 +12,7 @@ from xlt.languages import name
 from xlt.tui import filtering
 from xlt.tui.breakdown import hand
 from xlt.tui.scheme import Scheme
+from xlt.tui.words import one_line
 
 if TYPE_CHECKING:
     from xlt.corpus.breakdown import Answer, Question, Unit
@@ -211,12 +212,12 @@ def _answer(con: Connection, question: Question, runs: list[Run], scheme: Scheme
 
 def _title(by: str, key: str | None, models: dict[str, str] | None = None) -> str:
     if by == "lang":
-        return name(key or "und")
+        return one_line(name(key or "und"))
     if key is None:
         return {"seen": "language unknown", "country": "no country", "month": "no date"}.get(by, "–")
     if by == "run" and models and key in models:
-        return f"{models[key]} ({key})"
-    return key
+        return one_line(f"{models[key]} ({key})")
+    return one_line(key)
 
 
 def _unit_words(unit: Unit) -> str:
