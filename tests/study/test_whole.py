@@ -19,11 +19,12 @@ from models import write_model
 from study.test_deposit import remade
 from study.test_grid import write_data
 from xlt.study.design import STRATEGIES, load_study, shard_of
+from xlt.study.grid import Grid, Where
 
 STUDY = """
 train = "train.csv"
 test = "test.csv"
-sets = ["en", "en+de"]
+sets = {sets}
 seeds = [1]
 bases = ["{base}"]
 recipes = ["tiny"]
@@ -34,12 +35,19 @@ settings = {{ epochs = {epochs}, batch = 4, dev_share = {dev} }}
 FIGURES = {"heat-map.svg", "seen.svg"}
 
 
-def write_study(folder: Path, strategies: tuple[str, ...], epochs: int = 1, dev: float = 0.2) -> Path:
+def write_study(
+    folder: Path,
+    strategies: tuple[str, ...],
+    sets: tuple[str, ...] = ("en", "en+de"),
+    epochs: int = 1,
+    dev: float = 0.2,
+) -> Path:
     folder.mkdir(exist_ok=True)
     write_data(folder)
     base = write_model(folder / "tiny")
     path = folder / "study.toml"
-    path.write_text(STUDY.format(base=base, strategies=list(strategies), epochs=epochs, dev=dev), encoding="utf-8")
+    said = STUDY.format(base=base, strategies=list(strategies), sets=list(sets), epochs=epochs, dev=dev)
+    path.write_text(said, encoding="utf-8")
     return path
 
 
@@ -101,18 +109,18 @@ def test_shards_that_are_killed_go_on_and_end_like_one_run(tmp_path: Path) -> No
     script = script.replace("immigration-study.toml", "study.toml --quiet --threads 1").replace("/8", "/$OF")
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     for folder in (whole, broken):
-        write_study(folder, ("finetune", "translate-test", "ngrams"), epochs=3, dev=0)
+        # The model's cells are in the first part; the second needs no torch.
+        write_study(folder, ("finetune", "translate-test", "ngrams", "commonest"), ("en",), epochs=4, dev=0)
     # The base is named by its path, which decides the cells' names.
     shutil.copy(whole / "study.toml", broken / "study.toml")
 
     def job(folder: Path, k: int, of: int) -> subprocess.Popen[bytes]:
+        """The script of docs/study.md, as the cluster would start it."""
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         slurm = {"SLURM_SUBMIT_DIR": str(folder), "SLURM_ARRAY_TASK_ID": str(k), "OF": str(of), "PATH": path}
         return subprocess.Popen(["bash", "-c", script], env={**os.environ, **slurm}, start_new_session=True)
 
     cells = broken / "study" / "cells"
-    alone = job(whole, 1, 1)
-    assert alone.wait(100) == 0
     first, second = job(broken, 1, 2), job(broken, 2, 2)
     deadline = time.monotonic() + 100
     mine = {cell.key for cell in shard_of(load_study(broken / "study.toml").cells, 1, 2)}
@@ -124,11 +132,13 @@ def test_shards_that_are_killed_go_on_and_end_like_one_run(tmp_path: Path) -> No
         time.sleep(0.01)
     assert first.wait() == -signal.SIGKILL
     assert second.wait(100) == 0
-    assert len(list(cells.glob("*/cell.json"))) == 3
+    assert {path.parent.name.partition("_")[0] for path in cells.glob("*/cell.json")} == {"ngrams"}
     finished = {path: path.stat().st_mtime_ns for path in cells.glob("*/cell.json")}
     assert job(broken, 1, 2).wait(100) == 0
+    grid = Grid(load_study(whole / "study.toml"), Where(whole, threads=1))
+    assert grid.run(grid.study.cells, lambda _: None).ran == 4
     assert finished.items() <= {path: path.stat().st_mtime_ns for path in cells.glob("*/cell.json")}.items()
     made = sorted((whole / "study" / "cells").glob("*/predictions.parquet"))
-    assert len(made) == len(list(cells.glob("*/cell.json"))) == 6
+    assert len(made) == len(list(cells.glob("*/cell.json"))) == 4
     for path in made:
         assert (cells / path.parent.name / path.name).read_bytes() == path.read_bytes(), path.parent.name
