@@ -48,15 +48,15 @@ def store_temperature(folder: Path, name: str, rows: Rows, task: Task, weights: 
     """
     card, system = check_card(folder, name), rows.systems[0]
     assert system.probabilities is not None
-    usable = np.isfinite(system.probabilities).all(axis=1)
+    usable = np.asarray(np.isfinite(system.probabilities).all(axis=1))
     if weights is not None:
         usable &= weights > 0
+    trained = np.zeros(len(usable), np.bool_)
     if rows.texts is not None and (folder / SIGNATURES).is_file():
-        usable &= np.array([known != "train" for known in overlaps(folder, rows.texts)], bool)
-    new = np.flatnonzero(usable)
+        trained = np.array([known == "train" for known in overlaps(folder, rows.texts)], np.bool_)
+    new = np.flatnonzero(usable & ~trained)
     if len(new) < LEAST_TO_FIT:
-        known = len(rows.gold) - len(new)
-        but = f" that the model was not trained on ({known} others are)" if known else ""
+        but = f" that the model was not trained on ({trained.sum()} others are)" if trained.any() else ""
         raise XltError(
             f"A temperature needs at least {LEAST_TO_FIT} labelled texts, and there are {len(new)}{but}; give more "
             "held-out data."
