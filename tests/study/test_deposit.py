@@ -16,12 +16,13 @@ import pytest
 
 from cli.conftest import Xlt, xlt  # noqa: F401
 from coded import drawn, make_corpus, said_of, text_of, truth_of
-from filled import Post, add_run
+from filled import Post, add_run, fill
 from study.test_grid import QUICK, ran, write_data
 from xlt.corpus import gate
 from xlt.errors import UsageError, XltError
 from xlt.study.deposit.check import DIFFERS, NEARLY, SAME, compared, main
 from xlt.study.deposit.write import write_deposit
+from xlt.tasks.load import BUILTIN
 
 CODER = "somebody-secret"
 RUNS = ("2026-03-02-aaaaaaaa", "2026-03-01-bbbbbbbb")
@@ -204,6 +205,20 @@ def test_the_command(workspace: Path, xlt: Xlt, tmp_path: Path) -> None:  # noqa
     twice = xlt("package", study, study, "-o", "twice")
     assert (twice.code, "files of the same name" in twice.sentence) == (2, True)
     assert not list(tmp_path.glob("*twice*"))
+
+
+def test_a_task_of_ones_own_is_in_it(tmp_path: Path) -> None:
+    posts = [Post(str(at), f"{at} words", truth_of(at), "en") for at in range(8)]
+    corpus = fill(tmp_path / "work", posts, run=None)
+    add_run(corpus, posts, RUNS[0], task="mine")
+    with pytest.raises(UsageError, match=r"task mine is not here; put its .toml file into .*work"):
+        write_deposit(tmp_path / "out", [], corpus, corpus.parent)
+    own = (BUILTIN / "immigration.toml").read_text(encoding="utf-8").replace('name = "immigration"', 'name = "mine"', 1)
+    (corpus.parent / "mine.toml").write_text(own, encoding="utf-8")
+    assert "naive-by-language" in write_deposit(tmp_path / "out", [], corpus, corpus.parent)
+    shutil.rmtree(corpus.parent)
+    assert (tmp_path / "out" / "tasks" / "mine.toml").read_text(encoding="utf-8") == own
+    assert main(tmp_path / "out") == 0
 
 
 def test_what_is_not_to_be_had_is_told(workspace: Path, tmp_path: Path) -> None:

@@ -61,12 +61,16 @@ def find_task(name: str, folder: Path) -> Task:
     raise UsageError(f"The task {name} is not here; put its .toml file into {folder.resolve()}.")
 
 
-def task_of(name: str, labels: Sequence[str]) -> Task:
-    """The task of a run, by the name and the labels that it has. Raises UsageError when that is not here."""
+def task_of(name: str, labels: Sequence[str], folder: Path | None = None) -> Task:
+    """The task of a run, by the name and the labels that it has; its file may be in the folder.
+
+    Raises UsageError when it is not here.
+    """
     try:
-        task = load_task(name)
+        task = load_task(name) if folder is None else find_task(name, folder)
     except XltError:
-        raise UsageError(f"The run's task {name} is not here; name its file with --task FILE.toml.") from None
+        mend = "name its file with --task FILE.toml" if folder is None else f"put its .toml file into {folder.resolve()}"
+        raise UsageError(f"The run's task {name} is not here; {mend}.") from None
     if not set(labels) <= set(task.names):
         raise UsageError(f"The task {name} has other labels than the run ({', '.join(labels)}); name it with --task.")
     return task

@@ -29,6 +29,7 @@ from xlt.study.prevalence import Asked
 from xlt.study.report.evidence import Evidence
 from xlt.study.report.parts import without_paths
 from xlt.study.rows import Rows, System
+from xlt.tasks.load import BUILTIN, task_of
 from xlt.tasks.spec import Task
 
 MISSING = ""
@@ -45,6 +46,9 @@ class Kept:
             Run(**{**each, "labels": tuple(each["labels"]), "seen": tuple(each["seen"])})
             for each in _read(self.folder / "runs.json")
         )
+
+    def task(self, run: Run) -> Task:
+        return task_of(run.task, run.labels, self.folder.parent / "tasks")
 
     def record(self, run: Run) -> dict[str, Any]:
         found: dict[str, Any] = _read(self.folder / run.id / "run.json")
@@ -123,6 +127,10 @@ class Keeping(Kept):
         _write(self.folder / "runs.json", [asdict(run) for run in self._of.runs()])
         return super().runs()
 
+    def task(self, run: Run) -> Task:
+        write_task(self.folder.parent, self._of.task(run))
+        return super().task(run)
+
     def record(self, run: Run) -> dict[str, Any]:
         record = {key: value for key, value in self._of.record(run).items() if key != "command"}
         _write(self.folder / run.id / "run.json", without_paths(record))
@@ -199,6 +207,13 @@ class Keeping(Kept):
 
     def _unit(self, unit: str) -> str:
         return hashed_unit(self._key, unit)
+
+
+def write_task(deposit: Path, task: Task) -> None:
+    """The task's own file: labels, prompt and codebook."""
+    source = task.source or (BUILTIN / f"{task.name}.toml").read_text(encoding="utf-8")
+    (deposit / "tasks").mkdir(exist_ok=True)
+    write_text(deposit / "tasks" / f"{task.name}.toml", source)
 
 
 def hashed_unit(key: bytes, unit: str) -> str:

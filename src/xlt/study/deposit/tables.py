@@ -17,7 +17,6 @@ from xlt.study.report.evidence import Evidence
 from xlt.study.report.gather import Wanted, corpus_sections, tell
 from xlt.study.report.parts import Report
 from xlt.study.transfer import SCORES, curve_table, long_table, matrix, per_seed, within_language
-from xlt.tasks.load import task_of
 
 PERIODS = (("lang",), ("month",), ("lang", "month"))
 """What corrected shares are by."""
@@ -60,7 +59,7 @@ def _runs(evidence: Evidence, told: str | None) -> dict[str, Table]:
 
 
 def _corrected(evidence: Evidence, run: Run) -> dict[str, Table]:
-    task = task_of(run.task, run.labels)
+    task = evidence.task(run)
     found = {}
     for by in PERIODS:
         try:
@@ -74,7 +73,7 @@ def _corrected(evidence: Evidence, run: Run) -> dict[str, Table]:
 
 def _scores(evidence: Evidence, runs: Sequence[Run]) -> dict[str, Table]:
     """The tables of `xlt evaluate --corpus` with these runs; without the errors, which are texts."""
-    task = task_of(runs[0].task, runs[0].labels)
+    task = evidence.task(runs[0])
     try:
         rows = evidence.scored(runs, task)
     except XltError:

@@ -24,7 +24,7 @@ from xlt.disk import new_folder, write_json, write_text
 from xlt.errors import UsageError, XltError
 from xlt.study.deposit import remake
 from xlt.study.deposit.check import as_csv
-from xlt.study.deposit.kept import Keeping, hashed_unit, write_rows
+from xlt.study.deposit.kept import Keeping, hashed_unit, write_rows, write_task
 from xlt.study.deposit.packed import Packed, pack
 from xlt.study.deposit.readme import readme
 from xlt.study.deposit.tables import tables
@@ -32,8 +32,6 @@ from xlt.study.design import load_study
 from xlt.study.grid import Grid, Where
 from xlt.study.report.evidence import of_corpus
 from xlt.study.report.gather import Wanted
-from xlt.tasks.load import BUILTIN, load_task
-from xlt.tasks.spec import Task
 
 if TYPE_CHECKING:
     from xlt.corpus.labelled import Run
@@ -80,10 +78,9 @@ def _fill(
     with_texts: bool,
 ) -> None:
     about: dict[str, Any] = {"xlt": __version__, "run": None, "against": [], "studies": {}, "corpus": {}}
-    (folder / "tasks").mkdir()
     for path in studies:
         grid = Grid(load_study(path), Where(workspace))
-        _task(folder, grid.task)
+        write_task(folder, grid.task)
         pack(grid, folder / "studies" / path.stem, with_texts=with_texts)
         about["studies"][path.stem] = _about(grid)
     grids = {name: Packed(folder / "studies" / name, folder / "tasks") for name in about["studies"]}
@@ -107,8 +104,6 @@ def _fill(
             made = tables(keeping, grids, told)
             _by_hand(evidence.con, folder / "corpus", runs, key)
         about["corpus"] = {"runs": [each.id for each in runs]}
-        for each in {each.task for each in runs}:
-            _task(folder, load_task(each))
     (folder / "tables").mkdir()
     for name, table in made.items():
         write_text(folder / "tables" / f"{name}.csv", as_csv(table))
@@ -146,12 +141,6 @@ def _by_hand(con: Connection, folder: Path, runs: Sequence[Run], key: bytes) -> 
     for run in runs:
         rows = hidden(units.predictions(con, run.id, run.labels))
         write_rows(folder / run.id / "units.csv", ["unit", "predicted", *run.labels], rows)
-
-
-def _task(folder: Path, task: Task) -> None:
-    """The task's own file: labels, prompt and codebook."""
-    source = task.source or (BUILTIN / f"{task.name}.toml").read_text(encoding="utf-8")
-    write_text(folder / "tasks" / f"{task.name}.toml", source)
 
 
 def needed() -> list[str]:

@@ -16,6 +16,7 @@ from xlt.corpus.labelled import Run, from_corpus, known_runs, run_record
 from xlt.study import prevalence, rows
 from xlt.study.prevalence import Asked
 from xlt.study.rows import Rows
+from xlt.tasks.load import task_of
 from xlt.tasks.spec import Task
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ class Evidence(Protocol):
 
     def runs(self) -> tuple[Run, ...]:
         """Every run, the newest first."""
+
+    def task(self, run: Run) -> Task:
+        """The run's task. Raises UsageError when its file is not here."""
 
     def record(self, run: Run) -> dict[str, Any]:
         """The run's whole record."""
@@ -63,6 +67,9 @@ class OfCorpus:
 
     def runs(self) -> tuple[Run, ...]:
         return known_runs(self.con)
+
+    def task(self, run: Run) -> Task:
+        return task_of(run.task, run.labels, self._corpus.parent)
 
     def record(self, run: Run) -> dict[str, Any]:
         return run_record(self.con, run.id)

@@ -24,7 +24,6 @@ from xlt.study.report.evidence import Evidence, of_corpus
 from xlt.study.report.figures import Point, classes_of, stance_bars
 from xlt.study.report.parts import Figure, Report, Section, Shown, slug, without_paths
 from xlt.study.report.scored import scored_sections
-from xlt.tasks.load import task_of
 from xlt.tasks.spec import Task
 
 
@@ -82,7 +81,7 @@ def corpus_sections(report: Report, evidence: Evidence, wanted: str | None, *, i
     """What a corpus holds and what the wanted run, else the newest, says of it; `insist` on corrected shares."""
     runs = evidence.runs()
     run = chosen(runs, [wanted] if wanted else [])[0] if wanted or runs else None
-    task = task_of(run.task, run.labels) if run else None
+    task = evidence.task(run) if run else None
     report.sections.append(_data(evidence, task))
     files = [vars(each) | {"imported_at": str(each.imported_at)} for each in evidence.files()]
     report.made["files"] = without_paths(files)

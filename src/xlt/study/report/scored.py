@@ -22,7 +22,6 @@ from xlt.study.report.evidence import Evidence
 from xlt.study.report.parts import Figure, Report, Section, Shown
 from xlt.study.report.score_figures import Band, Difference, differences, reliability, risk_coverage
 from xlt.study.rows import Rows
-from xlt.tasks.load import task_of
 from xlt.tasks.spec import Task
 
 MOST_MODELS = 6
@@ -45,7 +44,7 @@ def scored_sections(report: Report, evidence: Evidence, told: str | None, agains
     )
     compared = list({run.id: run for run in (first, *others)}.values())
     left = len(compared) - MOST_MODELS
-    task = task_of(first.task, first.labels)
+    task = evidence.task(first)
     try:
         rows = evidence.scored(compared[:MOST_MODELS], task)
     except XltError:
