@@ -50,6 +50,10 @@ def test_predictions_side_by_side(xlt: Xlt, gold: Path) -> None:
     assert "tweet number" not in ran.out
     shown = xlt("evaluate", "--predictions", "gold.csv", "--pred-column", "a", "--show", "errors")
     assert "tweet number" in shown.out
+    Path("odd.csv").write_text("text,label,a\n\x1b[31mred [/bold] ,unrelated,neutral\n", encoding="utf-8")
+    odd = xlt("evaluate", "--predictions", "odd.csv", "--pred-column", "a", "--show", "errors")
+    assert "undetermined: unrelated, taken for neutral\n    [31mred [/bold]" in odd.out
+    assert "\x1b" not in odd.out
 
 
 def test_the_published_table_comes_out(xlt: Xlt, shared_data: Path) -> None:

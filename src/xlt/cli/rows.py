@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -16,6 +17,7 @@ from xlt.corpus.written import write_table as write_table
 from xlt.errors import UsageError
 
 FORMATS = ("table", "csv", "json", "parquet")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 _NARROW = 26
 
 
@@ -95,4 +97,9 @@ def _shown(value: Any) -> str:
         return value.isoformat(" ", "seconds")
     if isinstance(value, list):
         return f"[{', '.join(map(_shown, value))}]"
-    return " ".join(str(value).split())
+    return one_line(str(value))
+
+
+def one_line(text: str) -> str:
+    """A text on one line, without what a terminal would obey, such as colours and cursor movements in a tweet."""
+    return _CONTROLS.sub("", " ".join(text.split()))

@@ -88,6 +88,8 @@ def _print_errors(table: Table) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
+    from xlt.cli.rows import one_line
+
     console, model = Console(highlight=False), None
     for row in table.rows:
         cells = dict(zip(table.columns, row, strict=True))
@@ -98,7 +100,7 @@ def _print_errors(table: Table) -> None:
         also = f"; {cells['wrong_systems']} are wrong here" if cells["wrong_systems"] > 1 else ""
         console.print(Text(f"{name(cells['lang'])}: {cells['gold']}, taken for {cells['predicted']}{sure}{also}"))
         # A Text object: a tweet may hold what looks like markup.
-        console.print(Padding(Text(" ".join(str(cells["text"]).split())), (0, 0, 0, 4))) if cells["text"] else None
+        console.print(Padding(Text(one_line(str(cells["text"]))), (0, 0, 0, 4))) if cells["text"] else None
 
 
 def _language(where: str, kind: str, seen: Sequence[str] | None) -> str:
