@@ -6,12 +6,11 @@ import csv
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from cli.conftest import Xlt, xlt
 from coded import drawn, make_corpus
 from filled import ANTI, PRO, add_run
 from tui.conftest import POSTS
@@ -22,6 +21,8 @@ from xlt.corpus.labelled import find_runs
 from xlt.corpus.store import corpus_path
 from xlt.study.prevalence import of_corpus
 from xlt.tasks.load import load_task
+
+__all__ = ["xlt"]
 
 
 @pytest.fixture(scope="module")
@@ -109,11 +110,9 @@ def test_of_two_runs_and_of_authors_nothing_is_corrected(coded: Path) -> None:
     drive(coded, script)
 
 
-def test_e_writes_what_the_command_line_writes(coded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_e_writes_what_the_command_line_writes(coded: Path, xlt: Xlt) -> None:
     for name, options in (("own.csv", ()), ("corrected.csv", ("--corrected",))):
-        command = ["breakdown", "--workspace", str(coded), "--quiet", "-o", name, *options]
-        subprocess.run([sys.executable, "-m", "xlt", *command], check=True)
+        assert xlt("breakdown", "--workspace", str(coded), "--quiet", "-o", name, *options).code == 0
 
     async def export(driven: Driven, path: str) -> None:
         await driven.press("e", "ctrl+u")

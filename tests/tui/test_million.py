@@ -90,9 +90,10 @@ def test_a_million_posts(million: Path) -> None:
         for _ in range(30):
             driven.rows().cursor -= 20_011
             await driven.settled()
-            assert screen._pages is not None
-            assert screen._pages.line(driven.rows().cursor) is not None
-        assert len(screen._pages._pages) <= KEPT
+            pages = screen._pages
+            assert pages is not None
+            assert pages.line(driven.rows().cursor) is not None
+            assert len(pages._pages) <= KEPT
         # Eight bytes for each row number, and what sorting takes within DuckDB's 256 MB.
         assert peak() - before < 350
 
