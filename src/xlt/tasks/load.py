@@ -69,8 +69,8 @@ def task_of(name: str, labels: Sequence[str], folder: Path | None = None) -> Tas
     try:
         task = load_task(name) if folder is None else find_task(name, folder)
     except XltError:
-        mend = "name its file with --task FILE.toml" if folder is None else f"put its .toml file into {folder.resolve()}"
-        raise UsageError(f"The run's task {name} is not here; {mend}.") from None
+        there = f"put its .toml file into {folder.resolve()}" if folder else "name its file with --task FILE.toml"
+        raise UsageError(f"The run's task {name} is not here; {there}.") from None
     if not set(labels) <= set(task.names):
         raise UsageError(f"The task {name} has other labels than the run ({', '.join(labels)}); name it with --task.")
     return task
