@@ -75,7 +75,7 @@ STEPS = (
     ),
     Step("switch to Posts, which asks anew", "2", before=("1",)),
     Step("to the last post", "G", before=("g",)),
-    Step("one page up", "pageup"),
+    Step("one page up", "pageup", before=("pageup",)),
     Step("sort by date", "enter", "SELECT rowid FROM tweets ORDER BY created_at, rowid", ("s", "g", "j")),
     Step(
         "sort by confidence",
@@ -178,7 +178,8 @@ class Frames:
             return None
         matches = getattr(screen, "_matches", None)
         board = getattr(screen, "_board", None)
-        return (id(screen), found.seen, id(source if board is None else board), id(matches))
+        # Not which rows are seen: a line that says what goes on takes one of them.
+        return (id(screen), found.cursor, id(source if board is None else board), id(matches))
 
     def begin(self) -> None:
         """From now on other rows count."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import signal
 import sqlite3
@@ -422,3 +423,13 @@ def test_a_result_that_is_still_read_keeps_writers_of_this_process_out(corpus: P
     with gate.opened(corpus, write=True, patience=0.1) as con:
         assert con.execute(COUNT).fetchone() == (3,)
     gate.cool()
+
+
+@pytest.mark.parametrize(("memory", "threads"), [("128MB", 2), ("256MB", 4), ("1GB", 15), ("20GB", 16)])
+def test_no_more_threads_than_the_memory_feeds(
+    corpus: Path, memory: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On 16 cores DuckDB would begin with 16, and run out of memory."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    with gate.opened(corpus, memory=memory) as con:
+        assert con.execute("SELECT current_setting('threads')").fetchone() == (threads,)

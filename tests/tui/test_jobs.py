@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tui.driven import Driven, drive
 from xlt.errors import XltError
-from xlt.tui.jobs import Job, settle
+from xlt.tui.jobs import LITTLE, MEMORY, Job, settle
 
 FOREVER = "SELECT count(*) FROM range(100_000_000) a, range(100_000_000) b"
 
@@ -126,3 +126,23 @@ def test_the_event_loop_goes_on_while_duckdb_works(small: Path) -> None:
     drive(small, script)
     # The machine may be busy; a blocked loop would show in all of them.
     assert sorted(gaps)[len(gaps) // 2] < 0.05
+
+
+def test_a_job_that_has_too_little_memory_is_done_again_with_more(small: Path) -> None:
+    given: list[str | None] = []
+    heard: list[object] = []
+
+    def work(job: Job) -> int:
+        given.append(job.leash.memory)
+        if job.leash.memory == LITTLE or len(given) > 2:
+            raise XltError("The posts can't be selected: not enough memory (…); close other programs.")
+        return 1
+
+    async def script(driven: Driven) -> None:
+        jobs = driven.screen.jobs  # type: ignore[attr-defined]
+        jobs.start("some", work, heard.append, heard.append, memory=LITTLE)
+        await driven.settled()
+
+    drive(small, script)
+    assert given == [LITTLE, MEMORY]
+    assert heard == [1]

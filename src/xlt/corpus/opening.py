@@ -30,12 +30,24 @@ def check(path: Path) -> None:
         raise XltError(f"There is no corpus {path}; make one with xlt import FILE.")
 
 
+_PER_THREAD = 64
+"""MB for a thread of DuckDB: with 16 threads a breakdown of ten million posts failed in 256 MB, with 4 it did not."""
+
+
+def threads_for(memory: str) -> int:
+    """How many threads may share so much memory, such as `256MB` or `1GB`."""
+    number, unit = float(memory[:-2]), memory[-2:].upper()
+    megabytes = number * {"MB": 1, "GB": 1000}[unit]
+    return max(1, min(os.cpu_count() or 1, int(megabytes / _PER_THREAD)))
+
+
 def opened(path: Path, write: bool, memory: str, warm: DuckDBPyConnection | None = None) -> DuckDBPyConnection:
     """The file's own DuckDB for writing; for reading one in memory with the file attached, `warm` if it will do."""
     import duckdb
 
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory,
+        "threads": threads_for(memory),
         "temp_directory": str(make_spill(path)),
         # Set before the file is opened: DuckDB would ask its server for a reader of files that it does not know.
         "autoinstall_known_extensions": False,
@@ -71,7 +83,7 @@ def _ready(
     if warm is None:
         return None
     try:
-        for setting in ("memory_limit", "temp_directory"):
+        for setting in ("memory_limit", "temp_directory", "threads"):
             warm.execute(f"SET GLOBAL {setting} = {duck.text(str(config[setting]))}")
     except duckdb.Error:
         # It has spilled: the folder is part of it.

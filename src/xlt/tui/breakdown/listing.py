@@ -17,7 +17,7 @@ from xlt.tui import filtering
 from xlt.tui.breakdown import board as core
 from xlt.tui.breakdown.board import BY, Board, View
 from xlt.tui.breakdown.columns import BoardRows, in_words, key_line
-from xlt.tui.jobs import Job
+from xlt.tui.jobs import LITTLE, MEMORY, Job
 from xlt.tui.scheme import scheme_of
 from xlt.tui.screen import XltScreen
 from xlt.tui.widgets.bar import Chip
@@ -73,7 +73,11 @@ class BarList(XltScreen):
         self.clear()
         if self.xlt.overview is not None:
             refused = partial(self._refused, view)
-            self.jobs.start("board", lambda job: self._read(job, view), self._show_trend, refused, about="Counting")
+            # Authors and texts are many; languages are few.
+            memory = LITTLE if view.unit == "posts" and not view.corrected else MEMORY
+            self.jobs.start(
+                "board", lambda job: self._read(job, view), self._show_trend, refused, about="Counting", memory=memory
+            )
 
     def _read(self, job: Job, view: View) -> Trend | None:
         about = self.xlt.overview

@@ -15,7 +15,7 @@ from xlt.corpus.labelled import Run
 from xlt.corpus.selection import ORDERS, Wanted
 from xlt.errors import XltError
 from xlt.tui import filtering
-from xlt.tui.jobs import Job
+from xlt.tui.jobs import LITTLE, Job
 from xlt.tui.posts import reading
 from xlt.tui.posts.detail import Detail
 from xlt.tui.posts.matches import Matches
@@ -116,7 +116,9 @@ class PostList(XltScreen):
         self._start(wanted, Window(length, rows.cursor, rows.seen.start, rows.size.height))
 
     def _start(self, wanted: Wanted, window: Window) -> None:
-        self.jobs.start("select", lambda job: self._select(job, wanted, window), self._show_pages, about="Selecting")
+        self.jobs.start(
+            "select", lambda job: self._select(job, wanted, window), self._show_pages, about="Selecting", memory=LITTLE
+        )
 
     def _select(self, job: Job, wanted: Wanted, window: Window) -> _Pages:
         from xlt.corpus.pages import post
@@ -155,7 +157,7 @@ class PostList(XltScreen):
     def _want(self, page: int) -> None:
         # Asked while a line is drawn: only the pages that are seen when the job begins are read.
         if not self.jobs.running("page") and self._unread is not self._pages:
-            self.jobs.start("page", self._read_pages, self._show_pages, self._page_failed)
+            self.jobs.start("page", self._read_pages, self._show_pages, self._page_failed, memory=LITTLE)
 
     def _page_failed(self, error: XltError) -> None:
         # Drawing the sentence draws the list, which would ask again, and so on.
@@ -192,7 +194,7 @@ class PostList(XltScreen):
                 return
             self._awaited = None
             if self._post is None or self._post.number != number:
-                self.jobs.start("post", lambda job: self._read_post(job, number), self._show_post)
+                self.jobs.start("post", lambda job: self._read_post(job, number), self._show_post, memory=LITTLE)
 
     def _read_post(self, job: Job, number: int) -> Post | None:
         from xlt.corpus.pages import post
@@ -266,7 +268,7 @@ class PostList(XltScreen):
             if then is not None:
                 then()
 
-        self.jobs.start("search", find, found, about="Searching")
+        self.jobs.start("search", find, found, about="Searching", memory=LITTLE)
 
 
 def _remembered(state: dict[str, Any]) -> Wanted:
