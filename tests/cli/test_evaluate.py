@@ -145,6 +145,9 @@ def test_a_temperature_is_fitted_kept_and_classified_with(xlt: Xlt, tmp_path: Pa
     assert [float(row["confidence"]) for row in after] == pytest.approx(shown.max(axis=1).tolist())
     records = [json.loads(path.read_text()) for path in (tmp_path / "runs").glob("*/run.json")]
     assert {record["identity"]["temperature"] for record in records} == {1.0, temperature}
+    commands = {record["identity"]["temperature"]: record["command"]["arguments"] for record in records}
+    assert commands[temperature][-1] == f"--temperature={temperature}", "to go on with, whatever the card says by then"
+    assert not any("--temperature" in each for each in commands[1.0])
     off = xlt("classify", "dev.csv", "-m", "mine", "-o", "off.csv", "--temperature", "1")
     assert off.code == 0
     assert Path("off.csv").read_bytes() == Path("raw.csv").read_bytes()

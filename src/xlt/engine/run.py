@@ -81,7 +81,11 @@ class RunFolder:
 
 def command_of(job: Job) -> dict[str, Any]:
     """How the same job is asked for again: the arguments of `xlt`, and the folder that their paths start from."""
-    return {"arguments": list(job.command), "folder": str(Path.cwd())}
+    arguments = list(job.command)
+    if job.temperature != 1 and not any(each.startswith("--temperature") for each in arguments):
+        # The card may have another by then, and this run would not be found.
+        arguments.append(f"--temperature={job.temperature!r}")
+    return {"arguments": arguments, "folder": str(Path.cwd())}
 
 
 def identity(job: Job, backend: str) -> dict[str, Any]:
