@@ -285,6 +285,14 @@ def test_q_goes_back_and_out(small: Path) -> None:
     drive(small, script)
 
 
+def test_leaving_with_keys_on_their_way_is_no_error(small: Path) -> None:
+    async def script(driven: Driven) -> None:
+        driven.at_once("b", "enter", "enter")
+
+    for _ in range(3):
+        drive(small, script)
+
+
 def test_a_corpus_beside_the_workspace(tmp_path: Path) -> None:
     corpus = fill(tmp_path / "elsewhere", POSTS, RUN)
     other = corpus.rename(corpus.with_name("other.duckdb"))

@@ -61,7 +61,8 @@ class KeyByKey(App[None]):
 
     async def on_lap(self, message: Lap) -> None:
         """A lap is done; a screen that has come meanwhile does its own, for which it has to be there."""
-        if message.key != self._key:
+        if message.key != self._key or not self.screen_stack:
+            # Of an earlier key, or the app is being closed.
             return
         if self.screen is not self._typed_on:
             self._typed_on, self._laps = self.screen, _LAPS + 1
