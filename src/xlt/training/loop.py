@@ -231,7 +231,7 @@ class _Loop:
             adapter = finish.mean([self.folder.kept_adapter(step) for step in averaged])
         else:
             adapter = self.folder.kept_adapter(kept.step)
-        # What is kept is scored as it is kept, also when it was before: a training that was gone on with has no scores.
+        # Scored once more: an evaluation keeps figures and no scores, and may be of a process that was killed.
         self.trainer.set_adapter(adapter)
         logits = self.held.score(self.trainer)
         if len(averaged) > 1:
