@@ -45,10 +45,10 @@ class Terminal:
 
     def __init__(self, folder: Path, width: int, height: int) -> None:
         self._server = ["tmux", "-L", f"xlt-walk-{uuid.uuid4().hex[:12]}", "-f", os.devnull]
-        # Nothing of the user's own settings.
+        # Nothing of the user's own settings. Threads that spin while they wait take a busy machine's time twice over.
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("XLT_", "TMUX", "NO_COLOR"))}
         path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-        env = kept | {"PATH": path, "COLORTERM": "truecolor", "PYTHONUTF8": "1"}
+        env = kept | {"PATH": path, "COLORTERM": "truecolor", "PYTHONUTF8": "1", "OMP_WAIT_POLICY": "passive"}
         start = ["new-session", "-d", "-s", "walk", "-x", str(width), "-y", str(height), "-c", str(folder)]
         shell = "env PS1='$ ' " + ("bash --norc --noprofile" if shutil.which("bash") else "sh")
         subprocess.run([*self._server, *start, shell], env=env, check=True)
