@@ -45,6 +45,8 @@ def _settle() -> None:
             "COLUMNS": "160",
             "PYTHONUTF8": "1",
             "OMP_NUM_THREADS": threads,
+            # Threads that spin while they wait take the cores of the other workers and of child processes.
+            "OMP_WAIT_POLICY": "passive",
             "OPENBLAS_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
             "VECLIB_MAXIMUM_THREADS": threads,
