@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +43,8 @@ class Terminal:
     """A shell in a tmux of its own."""
 
     def __init__(self, folder: Path, width: int, height: int) -> None:
-        self._server = ["tmux", "-L", f"xlt-walk-{uuid.uuid4().hex[:12]}", "-f", os.devnull]
+        self._place = Path(tempfile.mkdtemp(prefix="xlt-tmux-"))
+        self._server = ["tmux", "-S", str(self._place / "socket"), "-f", os.devnull]
         # Nothing of the user's own settings. Threads that spin while they wait take a busy machine's time twice over.
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("XLT_", "TMUX", "NO_COLOR"))}
         path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
@@ -75,6 +75,7 @@ class Terminal:
     def close(self) -> None:
         """End the shell and what runs in it."""
         subprocess.run([*self._server, "kill-server"], capture_output=True, check=False)
+        shutil.rmtree(self._place, ignore_errors=True)
 
 
 INTRODUCTION = """\
