@@ -186,7 +186,7 @@ def another_model(walk: Walk) -> None:
     does("Plan it.", "c", sees="Classify all posts with xlt-mini-base", shown=True)
     does("Start it, without waiting for the plan.", "Enter", sees="of 2,200 distinct texts", gone="Classify all posts")
     does("Watch it.", sees="texts/s", shown=True)
-    does("Stop it.", "s", sees="Stopped at", shown=True)
+    does("Stop it.", "s", sees="Stopped: ", shown=True)
     does("Go on.", "r", sees="In the corpus as run", shown=True)
 
 

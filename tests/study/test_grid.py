@@ -312,9 +312,9 @@ def test_the_interval_over_all_stands_beside_it_or_below(
     path.write_text("".join([*lines, *lines[1:]]), encoding="utf-8")
     hashed = Grid(grid.study, grid.where).test.hash
     for cell in grid.study.cells:
-        record = grid.store.at(cell) / "cell.json"
-        content = json.loads(record.read_text(encoding="utf-8"))
-        record.write_text(json.dumps({**content, "test": hashed}), encoding="utf-8")
+        written = grid.store.at(cell) / "cell.json"
+        content = json.loads(written.read_text(encoding="utf-8"))
+        written.write_text(json.dumps({**content, "test": hashed}), encoding="utf-8")
     for cell in grid.study.cells[2:]:
         (grid.store.at(cell) / "cell.json").unlink()
     wide = r"ngrams en +1 +.* +\.\d{3} +\.\d{3} to \.\d{3}"

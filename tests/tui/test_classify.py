@@ -175,7 +175,7 @@ def test_a_stopped_run_comes_first_when_none_is_at_work(few: Path) -> None:
     async def script(driven: Driven) -> None:
         await driven.press("4")
         await looked(driven)
-        assert headline(driven).startswith("Stopped at 0 of 300")
+        assert headline(driven).startswith("Stopped: 0 of 300 distinct texts are kept")
         assert "German" in driven.text()
         await driven.press("k")
         assert headline(driven) == "Complete: 300 distinct texts"
@@ -199,6 +199,9 @@ def going() -> Started:
 def test_leaving_asks_what_becomes_of_a_run(
     few: Path, going: Started, keys: list[str], code: int | None, leaves: bool
 ) -> None:
+    process = going.process
+    assert isinstance(process, subprocess.Popen)
+
     async def script(driven: Driven) -> None:
         driven.app.started.append(going)
         await driven.press("q")
@@ -210,11 +213,11 @@ def test_leaving_asks_what_becomes_of_a_run(
     try:
         drive(few, script)
         if code is not None:
-            assert going.process.wait(10) == code
+            assert process.wait(10) == code
         assert going.code == code
     finally:
-        going.process.kill()
-        going.process.wait()
+        process.kill()
+        process.wait()
 
 
 def test_the_gauge_is_full_to_an_eighth_of_a_cell() -> None:
@@ -262,7 +265,7 @@ def test_stopped_killed_found_again_and_gone_on_with(many: Path, tmp_path: Path)
         await driven.until(lambda: bool(screen(driven)._state and screen(driven)._state.labels), 120)  # type: ignore[union-attr]
         assert "texts/s" in headline(driven)
         await driven.pilot.press("s")
-        await driven.until(lambda: headline(driven).startswith("Stopped at"), 60)
+        await driven.until(lambda: headline(driven).startswith("Stopped: "), 60)
         await driven.until(lambda: "was stopped" in driven.notice())
         assert not driven.app.started
 
@@ -272,14 +275,14 @@ def test_stopped_killed_found_again_and_gone_on_with(many: Path, tmp_path: Path)
         (child,) = driven.app.started
         before = screen(driven)._state.done  # type: ignore[union-attr]
         os.kill(child.pid, signal.SIGKILL)
-        await driven.until(lambda: headline(driven).startswith("Stopped at"), 60)
+        await driven.until(lambda: headline(driven).startswith("Stopped: "), 60)
         assert before > 0
 
     async def finish(driven: Driven) -> None:
         # A new app, as after a restart.
         await driven.press("4")
         await looked(driven)
-        assert headline(driven).startswith("Stopped at")
+        assert headline(driven).startswith("Stopped: ")
         assert "r goes on where it was" in driven.static("#details")
         await driven.pilot.press("r")
         await driven.until(lambda: "Complete" in headline(driven), 180)

@@ -105,7 +105,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("editor", "complete", "ctrl+n,ctrl+@", "complete", "Offer tables, columns and keywords; tab takes one."),
     Action("editor", "leave", "escape", "stop, rows", "Stop the query that runs; else to the rows."),
     Action("classify", "plan", "c", "classify", "Plan what is chosen above, and start it.", footer=True),
-    Action("classify", "stop", "s", "stop", "Stop the run at the cursor; what is scored is kept.", footer=True),
+    Action("classify", "stop", "s", "stop", "Stop the run at the cursor; finished blocks are kept.", footer=True),
     Action("classify", "resume", "r", "go on", "Go on with the run at the cursor where it stopped.", footer=True),
     Action("classify", "log", "o", "log", "What the run at the cursor said, and when.", footer=True),
     Action("classify", "choose('model')", "m", "model", "Choose the model."),

@@ -33,7 +33,7 @@ _HEAR = 0.5
 
 
 _KEPT = {
-    "classify": "what is scored is kept, and r goes on where it was",
+    "classify": "finished blocks are kept, and r goes on where it was",
     "models": "what was fetched is kept, and p goes on where it was",
     "quantise": "nothing of it is kept",
 }

@@ -60,7 +60,10 @@ def headline(state: RunState) -> str:
         "loading": f"Loading the model …   {texts}",
         "scoring": texts,
         "writing": f"Writing the predictions …   {texts}",
-        "stopped": f"Stopped at {texts}" if texts else "Stopped before it had read the posts",
+        # Less than the last count on the screen: blocks that were not finished are scored again.
+        "stopped": f"Stopped: {state.done:,} of {state.total:,} distinct texts are kept   {part}"
+        if texts
+        else "Stopped before it had read the posts",
         "waiting": f"Complete: {texts}; the predictions wait for the corpus",
         "complete": f"Complete: {state.total:,} distinct texts",
     }[state.phase]

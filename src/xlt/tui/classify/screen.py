@@ -134,7 +134,7 @@ class ClassifyScreen(XltScreen):
             return
         for pid in state.pids:
             stop(pid)
-        self.tell("Stopping; what is scored is kept.")
+        self.tell("Stopping; finished blocks are kept.")
 
     def action_resume(self) -> None:
         """Go on with the run at the cursor."""
