@@ -46,7 +46,7 @@ def test_the_layout_stays_when_rows_are_written(tmp_path: Path) -> None:
     with gate.opened(path, write=True) as con:
         con.execute("INSERT INTO predictions SELECT 'r', text_key, 'l', 0.5, [0.5, 0.5] FROM tweets")
     assert layout(path) == LAYOUT_OF_V1_0
-    tags = "SELECT tags['storage_version'] FROM duckdb_databases() WHERE NOT internal"
+    tags = "SELECT tags['storage_version'] FROM duckdb_databases() WHERE path IS NOT NULL"
     assert query(path, tags) == [("v1.0.0+",)]
 
 
