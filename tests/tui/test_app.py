@@ -285,6 +285,18 @@ def test_q_goes_back_and_out(small: Path) -> None:
     drive(small, script)
 
 
+def test_escape_goes_back_and_never_out(small: Path) -> None:
+    async def script(driven: Driven) -> None:
+        await driven.press("enter", "escape")
+        assert isinstance(driven.screen, BreakdownScreen)
+        await driven.press("escape", "escape")
+        assert not driven.app._exit
+        await driven.press("2")
+        assert isinstance(driven.screen, PostsScreen)
+
+    drive(small, script)
+
+
 def test_leaving_with_keys_on_their_way_is_no_error(small: Path) -> None:
     async def script(driven: Driven) -> None:
         driven.at_once("b", "enter", "enter")

@@ -294,6 +294,11 @@ class XltApp(KeyByKey):
         else:
             await self.action_quit()
 
+    def action_return(self) -> None:
+        """Back to where you came from; on a first screen one escape too many does nothing."""
+        if isinstance(self.screen, ModalScreen) or len(self.screen_stack) > 1:
+            self.pop_screen()
+
     async def action_quit(self) -> None:
         """Leave xlt; wait for labels that are not written, and ask what becomes of a run that goes on."""
         if self.labels is not None and self.labels.waiting:
