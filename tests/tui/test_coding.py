@@ -356,7 +356,7 @@ def test_labels_left_behind_are_written_at_the_next_start(tmp_path: Path) -> Non
 
     async def again(driven: Driven) -> None:
         # On whatever screen it opens.
-        await written(driven)
+        await driven.until(lambda: "cut short" in driven.notice())
         assert driven.notice() == "Labels of a session that was cut short are in the corpus now: 1."
 
     drive(tmp_path, again)
