@@ -364,6 +364,20 @@ def test_labels_left_behind_are_written_at_the_next_start(tmp_path: Path) -> Non
     assert not list((tmp_path / ".xlt").glob("*labels*"))
 
 
+def test_recovered_labels_are_told_though_the_corpus_was_asked_after_they_were_written(tmp_path: Path) -> None:
+    drawn(tmp_path)
+
+    async def script(driven: Driven) -> None:
+        await driven.settled()
+        # Written so fast that the question that was on its way has seen them: nothing has changed since.
+        driven.app._recovered = 2
+        driven.app.hear_labels()
+        await driven.settled()
+        assert driven.notice().endswith("are in the corpus now: 2.")
+
+    drive(tmp_path, script)
+
+
 KILLED = """
 import asyncio, sys
 from pathlib import Path

@@ -151,6 +151,9 @@ class XltApp(KeyByKey):
         """Show the corpus as it is when no label waits any more."""
         if not self.writer.waiting:
             self.connect()
+            if self.jobs.running("overview") is None:
+                # What was asked before the last label was heard of has seen it already.
+                self._say_recovered()
 
     def _recover(self) -> None:
         """Write what sessions that were killed have left, whatever screen is shown."""
@@ -172,10 +175,14 @@ class XltApp(KeyByKey):
         screen = self._own_screen()
         if screen is not None:
             screen.refresh_corpus()
-            if self._recovered and not self.writer.waiting:
-                screen.tell(f"Labels of a session that was cut short are in the corpus now: {self._recovered:,}.")
-                self._recovered = 0
+            self._say_recovered()
         self._complain()
+
+    def _say_recovered(self) -> None:
+        screen = self._own_screen()
+        if screen is not None and self._recovered and not self.writer.waiting:
+            screen.tell(f"Labels of a session that was cut short are in the corpus now: {self._recovered:,}.")
+            self._recovered = 0
 
     def _fit_mode(self) -> None:
         """Show the welcome where a screen would have nothing to show, and only there."""
